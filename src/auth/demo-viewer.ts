@@ -1,0 +1,17 @@
+import type { Viewer } from '../context.ts';
+import type { Database } from '../db/client.ts';
+import { findUserByEmail } from '../domains/accounts/queries.ts';
+
+/** Whom requests act as while there is no sign-in. */
+export const demoUserEmail = 'ada@riverbank.example';
+
+/** Answers every request with the demo user, looked up once; null until the demo data are there. */
+export function createDemoAuthenticator(database: Database): () => Promise<Viewer | null> {
+  let known: Viewer | undefined;
+  return async () => {
+    if (known) return known;
+    const user = await findUserByEmail(database, demoUserEmail);
+    if (user) known = { userId: user.id, organizationId: user.organizationId };
+    return known ?? null;
+  };
+}

@@ -1,0 +1,148 @@
+import type { Database, Value } from './client.ts';
+import {
+  countQuery,
+  keyOf,
+  type ListSource,
+  nestedCountQuery,
+  nestedPageQuery,
+  type PageShape,
+  pageQuery,
+} from './keyset.ts';
+import { type CompiledStatement, statementByShape } from './statement.ts';
+
+/** What a client asked of a list, checked: names are those of the source, cursors are decoded. */
+export interface PageRequest {
+  /** The arguments of the filters that are set, by filter name. */
+  filters: Readonly<Record<string, Readonly<Record<string, Value>>>>;
+  order: string;
+  direction: 'ASC' | 'DESC';
+  /** Rows wanted, without the one more that tells whether there is a next page. */
+  limit: number;
+  /** true: the last rows before `before` (or of all), still answered in the order asked for. */
+  isBackward: boolean;
+  after: readonly string[] | null;
+  before: readonly string[] | null;
+}
+
+/** Rows in the order asked for. `hasPrevious` of a forward page and `hasNext` of a backward one say that a cursor was given. */
+export interface Page<Row> {
+  rows: Row[];
+  hasNextPage: boolean;
+  hasPreviousPage: boolean;
+}
+
+/** The statements of one list. */
+export interface List<Row> {
+  readonly source: ListSource;
+  page(database: Database, organizationId: string, request: PageRequest): Promise<Page<Row>>;
+  count(database: Database, organizationId: string, filters: PageRequest['filters']): Promise<number>;
+}
+
+/** The statements of a list below a parent: one statement for any number of parents; results in the parents' order. */
+export interface NestedList<Row> {
+  readonly source: ListSource;
+  pages(
+    database: Database,
+    organizationId: string,
+    parents: readonly string[],
+    request: PageRequest,
+  ): Promise<Page<Row>[]>;
+  counts(
+    database: Database,
+    organizationId: string,
+    parents: readonly string[],
+    filters: PageRequest['filters'],
+  ): Promise<number[]>;
+}
+
+export function createList<Row>(source: ListSource): List<Row> {
+  const pageStatement = statementByShape<PageShape, Row>(`list_${source.name}`, (shape) => pageQuery(source, shape));
+  const countStatement = statementByShape<readonly string[], { count: number }>(`count_${source.name}`, (filters) =>
+    countQuery(source, filters),
+  );
+  return {
+    source,
+    page: async (database, organizationId, request) => {
+      const rows = await pageStatement(shapeOf(request)).run(database, pageValues(organizationId, request));
+      return toPage(rows, request);
+    },
+    count: async (database, organizationId, filters) => {
+      const statement = countStatement(Object.keys(filters).sort());
+      const [row] = await statement.run(database, { organizationId, ...filterValues(filters) });
+      return row?.count ?? 0;
+    },
+  };
+}
+
+export function createNestedList<Row>(source: ListSource): NestedList<Row> {
+  type ParentRow = Row & { parentId: string };
+  const pageStatement: (shape: PageShape) => CompiledStatement<ParentRow> = statementByShape(
+    `list_${source.name}`,
+    (shape: PageShape) => nestedPageQuery(source, shape),
+  );
+  const countStatement = statementByShape<readonly string[], { parentId: string; count: number }>(
+    `count_${source.name}`,
+    (filters) => nestedCountQuery(source, filters),
+  );
+  return {
+    source,
+    pages: async (database, organizationId, parents, request) => {
+      const values = { ...pageValues(organizationId, request), parents };
+      const rows = await pageStatement(shapeOf(request)).run(database, values);
+      const rowsByParent = Map.groupBy(rows, (row) => row.parentId);
+      return parents.map((parent) => toPage<Row>(rowsByParent.get(parent) ?? [], request));
+    },
+    counts: async (database, organizationId, parents, filters) => {
+      const statement = countStatement(Object.keys(filters).sort());
+      const rows = await statement.run(database, { organizationId, parents, ...filterValues(filters) });
+      const countByParent = new Map(rows.map((row) => [row.parentId, row.count]));
+      return parents.map((parent) => countByParent.get(parent) ?? 0);
+    },
+  };
+}
+
+/** The values of a row's place in an order, for its cursor. */
+export function keyOfRow(source: ListSource, order: string, row: object): string[] {
+  return keyOf(source, order).map((part) => String((row as Record<string, unknown>)[part.property] ?? part.whenNull));
+}
+
+function shapeOf(request: PageRequest): PageShape {
+  return {
+    filters: Object.keys(request.filters).sort(),
+    order: request.order,
+    isAscending: (request.direction === 'ASC') !== request.isBackward,
+    hasAfter: lower(request) !== null,
+    hasBefore: upper(request) !== null,
+  };
+}
+
+/** Where the scan starts: a backward page scans from `before`. */
+const lower = (request: PageRequest) => (request.isBackward ? request.before : request.after);
+/** Where the scan ends. */
+const upper = (request: PageRequest) => (request.isBackward ? request.after : request.before);
+
+function pageValues(organizationId: string, request: PageRequest): Record<string, Value> {
+  const values: Record<string, Value> = { organizationId, limit: request.limit + 1, ...filterValues(request.filters) };
+  lower(request)?.forEach((value, index) => {
+    values[`after${index}`] = value;
+  });
+  upper(request)?.forEach((value, index) => {
+    values[`before${index}`] = value;
+  });
+  return values;
+}
+
+function filterValues(filters: PageRequest['filters']): Record<string, Value> {
+  return Object.assign({}, ...Object.values(filters));
+}
+
+function toPage<Row>(scanned: Row[], request: PageRequest): Page<Row> {
+  const hasMore = scanned.length > request.limit;
+  const rows = hasMore ? scanned.slice(0, request.limit) : scanned;
+  if (request.isBackward) rows.reverse();
+  return {
+    rows,
+    hasNextPage: request.isBackward ? request.before !== null : hasMore,
+    hasPreviousPage: request.isBackward ? hasMore : request.after !== null,
+  };
+}

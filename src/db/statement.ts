@@ -1,0 +1,84 @@
+import { type Column, getTableColumns, is, Placeholder, type SQL, sql, type Table } from 'drizzle-orm';
+import { PgDialect } from 'drizzle-orm/pg-core';
+import type { Database, Statement, Value } from './client.ts';
+
+const dialect = new PgDialect();
+
+/** A statement compiled once: `run` binds its named arguments and answers its rows. */
+export interface CompiledStatement<Row> extends Statement {
+  /** The argument name of $1, $2 …; one name may stand at several places. */
+  readonly parameters: readonly string[];
+  run(database: Database, values: Readonly<Record<string, Value>>): Promise<Row[]>;
+}
+
+/** A named argument of a statement; `run` takes its value by this name. */
+export function arg(name: string): Placeholder {
+  return sql.placeholder(name);
+}
+
+/**
+ * Compiles a statement when its module loads, so that a request pays for binding only.
+ * The name stands in front of the text as a comment: database logs and pg_stat_statements then point at the function.
+ */
+export function statement<Row>(name: string, query: SQL): CompiledStatement<Row> {
+  const compiled = dialect.sqlToQuery(query);
+  const parameters = compiled.params.map((parameter) => {
+    if (!is(parameter, Placeholder))
+      throw new TypeError(`${name}: every value must be an arg(), got ${typeof parameter}`);
+    return parameter.name;
+  });
+  const text = `/* ${name} */ ${compiled.sql.replace(/\s+/g, ' ').trim()}`;
+  const self: CompiledStatement<Row> = {
+    name,
+    text,
+    parameters,
+    run: (database, values) =>
+      database.run<Row>(
+        self,
+        parameters.map((parameter) => argumentOf(name, parameter, values)),
+      ),
+  };
+  return self;
+}
+
+/**
+ * A statement whose text depends on a shape (which filters are set, which order): each shape is compiled once and is
+ * its own prepared statement. A shape must have finitely many values, so it never holds a value of the request.
+ */
+export function statementByShape<Shape, Row>(
+  name: string,
+  build: (shape: Shape) => SQL,
+): (shape: Shape) => CompiledStatement<Row> {
+  const compiled = new Map<string, CompiledStatement<Row>>();
+  return (shape) => {
+    const key = JSON.stringify(shape);
+    const known = compiled.get(key);
+    if (known) return known;
+    const made = statement<Row>(name, build(shape));
+    compiled.set(key, made);
+    return made;
+  };
+}
+
+/** The select list of a table's columns, or of the properties named, each under its property name. */
+export function columns(table: Table, properties?: readonly string[]): SQL {
+  const entries = Object.entries(getTableColumns(table)).filter(([property]) => properties?.includes(property) ?? true);
+  return sql.join(
+    entries.map(([property, column]) => sql`${column} as ${sql.identifier(property)}`),
+    sql`, `,
+  );
+}
+
+/** A column's bare name, as insert lists and set clauses want it. */
+export function bare(...list: Column[]): SQL {
+  return sql.join(
+    list.map((column) => sql.identifier(column.name)),
+    sql`, `,
+  );
+}
+
+function argumentOf(name: string, parameter: string, values: Readonly<Record<string, Value>>): Value {
+  const value = values[parameter];
+  if (value === undefined) throw new TypeError(`${name}: no value for ${parameter}`);
+  return value;
+}

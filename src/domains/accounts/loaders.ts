@@ -1,0 +1,4 @@
+import { createRowLoader } from '../../schema/loader.ts';
+import { listUsersByIds } from './queries.ts';
+
+export const userById = createRowLoader(listUsersByIds);

@@ -1,0 +1,27 @@
+import { builder } from '../../schema/builder.ts';
+import { parseUuid } from '../../schema/global-id.ts';
+import { userById } from './loaders.ts';
+import type { User } from './tables.ts';
+
+export const UserRef = builder.objectRef<User>('User');
+
+builder.node(UserRef, {
+  description: 'A person of the viewer’s organization.',
+  id: { resolve: (user) => user.id, parse: parseUuid },
+  loadWithoutCache: (id, context) => userById(context).load(id),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'The name to show.' }),
+    email: t.exposeString('email', { description: 'The address the person signs in with.' }),
+    isActive: t.exposeBoolean('isActive', { description: 'Whether the person may sign in.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the person joined.' }),
+  }),
+});
+
+builder.queryField('viewer', (t) =>
+  t.field({
+    type: UserRef,
+    nullable: true,
+    description: 'Who asks; null when nobody is signed in.',
+    resolve: (_root, _args, context) => (context.viewer ? userById(context).load(context.viewer.userId) : null),
+  }),
+);

@@ -1,0 +1,229 @@
+import { sql } from 'drizzle-orm';
+import type { Database } from '../../db/client.ts';
+import { keyPart } from '../../db/keyset.ts';
+import { createList, createNestedList } from '../../db/list.ts';
+import { arg, bare, columns, statement } from '../../db/statement.ts';
+import type { SentimentLabel } from '../predictions/sentiment.ts';
+import {
+  type Conversation,
+  conversations,
+  type Document,
+  documents,
+  lastMessageOrder,
+  type Message,
+  messages,
+} from './tables.ts';
+
+export const conversationList = createList<Conversation>({
+  name: 'conversations',
+  table: conversations,
+  filters: {
+    userId: { condition: sql`${conversations.userId} = ${arg('userId')}` },
+    createdAt: {
+      condition: sql`${conversations.createdAt} >= ${arg('createdFrom')} and ${conversations.createdAt} < ${arg('createdTo')}`,
+    },
+  },
+  orders: {
+    CREATED_AT: [keyPart(conversations, 'createdAt', 'timestamptz'), keyPart(conversations, 'id', 'uuid')],
+    LAST_MESSAGE_AT: [
+      { expression: lastMessageOrder, type: 'timestamptz', property: 'lastMessageAt', whenNull: '-infinity' },
+      keyPart(conversations, 'id', 'uuid'),
+    ],
+  },
+});
+
+/** Messages lie after their conversation's start (first digits of the UUIDv7: its millisecond), so earlier months are not read. */
+export const messageList = createNestedList<Message>({
+  name: 'messages',
+  table: messages,
+  parent: messages.conversationId,
+  nested: sql`${messages.id} >= (left(parents.id::text, 13) || '-0000-0000-000000000000')::uuid`,
+  filters: {},
+  orders: { CREATED_AT: [keyPart(messages, 'id', 'uuid')] },
+});
+
+const documentColumns = columns(documents, ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt']);
+
+export const documentList = createList<Document>({
+  name: 'documents',
+  table: documents,
+  properties: ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt'],
+  filters: {},
+  orders: { CREATED_AT: [keyPart(documents, 'createdAt', 'timestamptz'), keyPart(documents, 'id', 'uuid')] },
+});
+
+const conversationsByIds = statement<Conversation>(
+  'listConversationsByIds',
+  sql`select ${columns(conversations)} from ${conversations}
+    where ${conversations.organizationId} = ${arg('organizationId')} and ${conversations.id} = any(${arg('ids')}::uuid[])`,
+);
+
+const messagesByIds = statement<Message>(
+  'listMessagesByIds',
+  sql`select ${columns(messages)} from ${messages}
+    where ${messages.organizationId} = ${arg('organizationId')} and ${messages.id} = any(${arg('ids')}::uuid[])`,
+);
+
+const documentsByIds = statement<Document>(
+  'listDocumentsByIds',
+  sql`select ${documentColumns} from ${documents}
+    where ${documents.organizationId} = ${arg('organizationId')} and ${documents.id} = any(${arg('ids')}::uuid[])`,
+);
+
+type ListByIds<Row> = (database: Database, organizationId: string, ids: readonly string[]) => Promise<Row[]>;
+
+/** Rows with these ids, in no order; ids of another organization are left out. */
+export const listConversationsByIds: ListByIds<Conversation> = (database, organizationId, ids) =>
+  conversationsByIds.run(database, { organizationId, ids });
+export const listMessagesByIds: ListByIds<Message> = (database, organizationId, ids) =>
+  messagesByIds.run(database, { organizationId, ids });
+export const listDocumentsByIds: ListByIds<Document> = (database, organizationId, ids) =>
+  documentsByIds.run(database, { organizationId, ids });
+
+export interface SentimentSummary {
+  /** null: nothing scored. */
+  mean: number | null;
+  negative: number;
+  neutral: number;
+  positive: number;
+  total: number;
+}
+
+const summaries = statement<SentimentSummary & { conversationId: string }>(
+  'listSentimentSummariesByConversationId',
+  sql`select ${messages.conversationId} as "conversationId",
+      avg(${messages.sentimentScore})::float8 as mean,
+      count(*) filter (where ${messages.sentimentLabel} = 'NEGATIVE')::integer as negative,
+      count(*) filter (where ${messages.sentimentLabel} = 'NEUTRAL')::integer as neutral,
+      count(*) filter (where ${messages.sentimentLabel} = 'POSITIVE')::integer as positive,
+      count(*)::integer as total
+    from ${messages}
+    where ${messages.organizationId} = ${arg('organizationId')}
+      and ${messages.conversationId} = any(${arg('conversationIds')}::uuid[])
+    group by ${messages.conversationId}`,
+);
+
+/** A summary for each conversation that has messages. */
+export function listSentimentSummaries(database: Database, organizationId: string, conversationIds: readonly string[]) {
+  return summaries.run(database, { organizationId, conversationIds });
+}
+
+const insertOneConversation = statement<Conversation>(
+  'insertConversation',
+  sql`insert into ${conversations} (${bare(
+    conversations.organizationId,
+    conversations.id,
+    conversations.title,
+    conversations.userId,
+    conversations.createdAt,
+  )})
+    select organization_id, ${arg('id')}, ${arg('title')}, id, ${arg('createdAt')}::timestamptz
+    from users where organization_id = ${arg('organizationId')} and id = ${arg('userId')}
+    returning ${columns(conversations)}`,
+);
+
+/** null when the organization has no such user. */
+export async function insertConversation(
+  database: Database,
+  organizationId: string,
+  conversation: { id: string; title: string; userId: string; createdAt: string },
+): Promise<Conversation | null> {
+  const [row] = await insertOneConversation.run(database, { organizationId, ...conversation });
+  return row ?? null;
+}
+
+export interface NewMessage {
+  id: string;
+  role: Message['role'];
+  content: string;
+  authorId: string | null;
+  createdAt: string;
+  sentimentLabel: SentimentLabel | null;
+  sentimentScore: number | null;
+}
+
+const insertAllMessages = statement<Message>(
+  'insertMessages',
+  sql`with input as (
+      select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input(id uuid, role message_role, content text,
+        "authorId" uuid, "createdAt" timestamptz, "sentimentLabel" sentiment_label, "sentimentScore" real)
+    ), conversation as (
+      update ${conversations}
+      set last_message_at = greatest(last_message_at, (select max("createdAt") from input))
+      where ${conversations.organizationId} = ${arg('organizationId')} and ${conversations.id} = ${arg('conversationId')}
+        and not exists (
+          select from input where "authorId" is not null and not exists (
+            select from users where users.organization_id = ${arg('organizationId')} and users.id = input."authorId"))
+      returning organization_id, id
+    )
+    insert into ${messages} (${bare(messages.organizationId, messages.id, messages.conversationId, messages.role)},
+      ${bare(messages.content, messages.authorId, messages.createdAt, messages.sentimentLabel, messages.sentimentScore)})
+    select conversation.organization_id, input.id, conversation.id, input.role, input.content, input."authorId",
+      input."createdAt", input."sentimentLabel", input."sentimentScore"
+    from conversation, input
+    returning ${columns(messages)}`,
+);
+
+/**
+ * Adds messages to a conversation in one statement, which also moves its last message's time.
+ * Answers them in the order given; empty, with nothing written, when the conversation or an author is not there.
+ */
+export async function insertMessages(
+  database: Database,
+  organizationId: string,
+  conversationId: string,
+  rows: readonly NewMessage[],
+): Promise<Message[]> {
+  const inserted = await insertAllMessages.run(database, {
+    organizationId,
+    conversationId,
+    rows: JSON.stringify(rows),
+  });
+  const byId = new Map(inserted.map((row) => [row.id, row]));
+  return rows.flatMap((row) => byId.get(row.id) ?? []);
+}
+
+const insertOneDocument = statement<Document>(
+  'insertDocument',
+  sql`insert into ${documents} (${bare(documents.organizationId, documents.id, documents.title, documents.content, documents.uploadedById)})
+    values (${arg('organizationId')}, ${arg('id')}, ${arg('title')}, ${arg('content')}, ${arg('uploadedById')})
+    returning ${documentColumns}`,
+);
+
+export async function insertDocument(
+  database: Database,
+  organizationId: string,
+  document: { id: string; title: string; content: string; uploadedById: string },
+): Promise<Document> {
+  const [row] = await insertOneDocument.run(database, { organizationId, ...document });
+  return row!;
+}
+
+export interface DocumentMatch {
+  document: Document;
+  score: number;
+  excerpt: string;
+}
+
+const searchByKeyword = statement<Document & { score: number; excerpt: string }>(
+  'searchDocumentsByKeyword',
+  sql`select ranked.*, ts_headline('english', ranked.content, ranked.query,
+        'StartSel=**, StopSel=**, MaxFragments=2, MinWords=8, MaxWords=24, FragmentDelimiter=" … "') as excerpt
+    from (
+      select ${documentColumns}, query, ts_rank_cd(${documents.search}, query, 32)::float8 as score
+      from ${documents}, websearch_to_tsquery('english', ${arg('query')}) as query
+      where ${documents.organizationId} = ${arg('organizationId')} and ${documents.search} @@ query
+      order by score desc, ${documents.id} limit ${arg('limit')}
+    ) as ranked
+    order by ranked.score desc, ranked.id`,
+);
+
+/** The documents that hold the words of a query, best first; the score is 0 to 1, the excerpt marks the words by **. */
+export async function searchDocuments(
+  database: Database,
+  organizationId: string,
+  wanted: { query: string; limit: number },
+): Promise<DocumentMatch[]> {
+  const rows = await searchByKeyword.run(database, { organizationId, ...wanted });
+  return rows.map(({ score, excerpt, ...document }) => ({ document, score, excerpt }));
+}

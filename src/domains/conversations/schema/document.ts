@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import { requireViewer } from '../../../context.ts';
+import { newId } from '../../../db/id.ts';
+import { builder } from '../../../schema/builder.ts';
+import { connectionType, resolveList } from '../../../schema/connection.ts';
+import { parseUuid } from '../../../schema/global-id.ts';
+import { integer, line, paragraphs, parseInput } from '../../../schema/input.ts';
+import { userById } from '../../accounts/loaders.ts';
+import { UserRef } from '../../accounts/schema.ts';
+import { documentById } from '../loaders.ts';
+import { type DocumentMatch, documentList, insertDocument, searchDocuments } from '../queries.ts';
+import type { Document } from '../tables.ts';
+import { DocumentRef } from './types.ts';
+
+const DocumentConnection = connectionType('Document', DocumentRef, 'documents');
+
+builder.node(DocumentRef, {
+  description: 'A text the assistant can draw on.',
+  id: { resolve: (document) => document.id, parse: parseUuid },
+  loadWithoutCache: (id, context) => documentById(context).load(id),
+  fields: (t) => ({
+    title: t.exposeString('title', { description: 'What it is about.' }),
+    content: t.exposeString('content', { description: 'The text.' }),
+    uploadedBy: t.field({
+      type: UserRef,
+      description: 'Who brought it.',
+      resolve: (document, _args, context) => userById(context).load(document.uploadedById) as never,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was uploaded.' }),
+  }),
+});
+
+builder.queryField('documents', (t) =>
+  t.field({
+    type: DocumentConnection,
+    description: 'The documents of the organization, latest first.',
+    args: t.arg.connectionArgs(),
+    resolve: (_root, paging, context) =>
+      resolveList(documentList, context, paging, { order: 'CREATED_AT', direction: 'DESC' }),
+  }),
+);
+
+const SearchMode = builder.enumType('SearchMode', {
+  description: 'How documents are searched.',
+  values: { KEYWORD: { description: 'By the words of the query, in any form.' } },
+});
+
+const DocumentMatchRef = builder.objectRef<DocumentMatch>('DocumentMatch').implement({
+  description: 'A document that answers a search.',
+  fields: (t) => ({
+    document: t.expose('document', { type: DocumentRef, description: 'The document.' }),
+    score: t.exposeFloat('score', { description: 'How well it matches, 0 to 1.' }),
+    excerpt: t.exposeString('excerpt', { description: 'Where it matches, the words marked by **.' }),
+  }),
+});
+
+const searchInput = z.object({ query: line(500), first: integer(0, 100) });
+
+builder.queryField('searchDocuments', (t) =>
+  t.field({
+    type: [DocumentMatchRef],
+    description: 'The documents that answer a query, best first.',
+    args: {
+      query: t.arg.string({
+        required: true,
+        description: '1 to 500 characters: words, "phrases", or between alternatives, - before what must not be there.',
+      }),
+      mode: t.arg({ type: SearchMode, required: true, defaultValue: 'KEYWORD', description: 'How to search.' }),
+      first: t.arg.int({ required: true, defaultValue: 10, description: 'At most so many, 0 to 100.' }),
+    },
+    resolve: (_root, { query, first }, context) => {
+      const { organizationId } = requireViewer(context);
+      const input = parseInput(searchInput, { query, first }, '');
+      return searchDocuments(context.database, organizationId, { query: input.query, limit: input.first });
+    },
+  }),
+);
+
+const UploadDocumentInput = builder.inputType('UploadDocumentInput', {
+  description: 'A new document.',
+  fields: (t) => ({
+    title: t.string({ required: true, description: 'One line, 1 to 200 characters.' }),
+    content: t.string({ required: true, description: 'Plain text, 1 to 200,000 characters.' }),
+  }),
+});
+
+const UploadDocumentPayload = builder.objectRef<{ document: Document }>('UploadDocumentPayload').implement({
+  description: 'What uploadDocument did.',
+  fields: (t) => ({ document: t.expose('document', { type: DocumentRef, description: 'The new document.' }) }),
+});
+
+const uploadInput = z.object({ title: line(200), content: paragraphs(1, 200_000) });
+
+builder.mutationField('uploadDocument', (t) =>
+  t.field({
+    type: UploadDocumentPayload,
+    description: 'Uploads a document; it can be found as soon as this answers.',
+    args: { input: t.arg({ type: UploadDocumentInput, required: true, description: 'What to upload.' }) },
+    resolve: async (_root, args, context) => {
+      const input = parseInput(uploadInput, args.input);
+      const { userId, organizationId } = requireViewer(context);
+      const row = { ...input, id: newId(), uploadedById: userId };
+      return { document: await insertDocument(context.database, organizationId, row) };
+    },
+  }),
+);

@@ -1,0 +1,4 @@
+import './conversation.ts';
+import './document.ts';
+import './message.ts';
+import './mutations.ts';

@@ -1,0 +1,235 @@
+import { type SQL, sql } from 'drizzle-orm';
+import type { Database } from '../../db/client.ts';
+import { keyPart, type ListSource } from '../../db/keyset.ts';
+import { createList, createNestedList } from '../../db/list.ts';
+import { arg, bare, columns, statement, statementByShape } from '../../db/statement.ts';
+import { type Deployment, deployments, type Feature, features, type TestCase, testCases } from './tables.ts';
+
+const ofOrganization = sql`${features.organizationId} = ${arg('organizationId')}`;
+const id = keyPart(features, 'id', 'uuid');
+
+export const featureList = createList<Feature>({
+  name: 'features',
+  table: features,
+  filters: {
+    status: { condition: sql`${features.status} = ${arg('status')}` },
+    statusIn: {
+      condition: sql`${features.status} = any(${arg('statusIn')}::text[]::feature_status[])`,
+      each: { column: features.status, type: 'feature_status', argument: 'statusIn' },
+    },
+    ownerId: { condition: sql`${features.ownerId} = ${arg('ownerId')}` },
+    nameContains: { condition: sql`${features.name} ilike ${arg('namePattern')}` },
+    createdAt: {
+      condition: sql`${features.createdAt} >= ${arg('createdFrom')} and ${features.createdAt} < ${arg('createdTo')}`,
+    },
+  },
+  orders: {
+    CREATED_AT: [keyPart(features, 'createdAt', 'timestamptz'), id],
+    UPDATED_AT: [keyPart(features, 'updatedAt', 'timestamptz'), id],
+    COMPLEXITY_POINTS: [keyPart(features, 'complexityPoints', 'integer'), id],
+    NAME: [keyPart(features, 'name', 'text'), id],
+  },
+});
+
+export const testCaseList = createNestedList<TestCase>({
+  name: 'test_cases',
+  table: testCases,
+  parent: testCases.featureId,
+  filters: { status: { condition: sql`${testCases.status} = ${arg('status')}` } },
+  orders: { CREATED_AT: [keyPart(testCases, 'createdAt', 'timestamptz'), keyPart(testCases, 'id', 'uuid')] },
+});
+
+export const deploymentList = createNestedList<Deployment>({
+  name: 'deployments',
+  table: deployments,
+  parent: deployments.featureId,
+  filters: { environment: { condition: sql`${deployments.environment} = ${arg('environment')}` } },
+  orders: { CREATED_AT: [keyPart(deployments, 'createdAt', 'timestamptz'), keyPart(deployments, 'id', 'uuid')] },
+});
+
+const byIds = (table: ListSource['table'] & { id: typeof features.id }) =>
+  sql`select ${columns(table)} from ${table}
+    where ${table.organizationId} = ${arg('organizationId')} and ${table.id} = any(${arg('ids')}::uuid[])`;
+
+const featuresByIds = statement<Feature>('listFeaturesByIds', byIds(features));
+const testCasesByIds = statement<TestCase>('listTestCasesByIds', byIds(testCases as never));
+const deploymentsByIds = statement<Deployment>('listDeploymentsByIds', byIds(deployments as never));
+
+type ListByIds<Row> = (database: Database, organizationId: string, ids: readonly string[]) => Promise<Row[]>;
+
+/** Rows with these ids, in no order; ids of another organization are left out. */
+export const listFeaturesByIds: ListByIds<Feature> = (database, organizationId, ids) =>
+  featuresByIds.run(database, { organizationId, ids });
+export const listTestCasesByIds: ListByIds<TestCase> = (database, organizationId, ids) =>
+  testCasesByIds.run(database, { organizationId, ids });
+export const listDeploymentsByIds: ListByIds<Deployment> = (database, organizationId, ids) =>
+  deploymentsByIds.run(database, { organizationId, ids });
+
+export interface TestSummary {
+  passed: number;
+  failed: number;
+  pending: number;
+  skipped: number;
+  total: number;
+}
+
+const testSummaries = statement<TestSummary & { featureId: string }>(
+  'listTestSummariesByFeatureId',
+  sql`select ${testCases.featureId} as "featureId",
+      count(*) filter (where ${testCases.status} = 'PASSED')::integer as passed,
+      count(*) filter (where ${testCases.status} = 'FAILED')::integer as failed,
+      count(*) filter (where ${testCases.status} = 'PENDING')::integer as pending,
+      count(*) filter (where ${testCases.status} = 'SKIPPED')::integer as skipped,
+      count(*)::integer as total
+    from ${testCases}
+    where ${testCases.organizationId} = ${arg('organizationId')} and ${testCases.featureId} = any(${arg('featureIds')}::uuid[])
+    group by ${testCases.featureId}`,
+);
+
+/** A summary for each feature that has test cases. */
+export function listTestSummaries(database: Database, organizationId: string, featureIds: readonly string[]) {
+  return testSummaries.run(database, { organizationId, featureIds });
+}
+
+export interface NewFeature {
+  id: string;
+  name: string;
+  description: string;
+  status: Feature['status'];
+  complexityPoints: number;
+  ownerId: string;
+}
+
+const insertAll = statement<Feature>(
+  'insertFeatures',
+  sql`with input as (
+      select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input(
+        id uuid, position integer, name text, description text, status feature_status, "complexityPoints" smallint, "ownerId" uuid)
+    ), owned as (
+      select input.* from input join users on users.organization_id = ${arg('organizationId')} and users.id = input."ownerId"
+    )
+    insert into ${features} (${bare(
+      features.organizationId,
+      features.id,
+      features.name,
+      features.description,
+      features.status,
+      features.complexityPoints,
+      features.ownerId,
+      features.completedAt,
+    )})
+    select ${arg('organizationId')}::uuid, id, name, description, status, "complexityPoints", "ownerId",
+      case when status = 'DONE' then now() end
+    from owned where (select count(*) from owned) = (select count(*) from input) order by position
+    returning ${columns(features)}`,
+);
+
+/**
+ * Inserts all of them in one statement, or none when an owner is not in the organization.
+ * Answers the rows in the order given; empty when none was inserted.
+ */
+export async function insertFeatures(database: Database, organizationId: string, rows: readonly NewFeature[]) {
+  const inserted = await insertAll.run(database, {
+    organizationId,
+    rows: JSON.stringify(rows.map((row, position) => ({ ...row, position }))),
+  });
+  const byId = new Map(inserted.map((row) => [row.id, row]));
+  return rows.flatMap((row) => byId.get(row.id) ?? []);
+}
+
+export interface FeatureChanges {
+  name?: string | undefined;
+  description?: string | undefined;
+  status?: Feature['status'] | undefined;
+  complexityPoints?: number | undefined;
+  ownerId?: string | undefined;
+}
+
+const changeable = {
+  name: sql`${bare(features.name)} = ${arg('name')}`,
+  description: sql`${bare(features.description)} = ${arg('description')}`,
+  status: sql`${bare(features.status)} = ${arg('status')}, completed_at = case
+    when ${arg('status')}::feature_status <> 'DONE' then null when ${features.status} = 'DONE' then ${features.completedAt} else now() end`,
+  complexityPoints: sql`${bare(features.complexityPoints)} = ${arg('complexityPoints')}`,
+  ownerId: sql`${bare(features.ownerId)} = ${arg('ownerId')}`,
+} satisfies Record<keyof FeatureChanges, SQL>;
+
+const updateByShape = statementByShape<readonly (keyof FeatureChanges)[], Feature>('updateFeature', (changed) => {
+  const changes = [...changed.map((name) => changeable[name]), sql`updated_at = now()`];
+  return sql`update ${features} set ${sql.join(changes, sql`, `)}
+    where ${ofOrganization} and ${features.id} = ${arg('id')} returning ${columns(features)}`;
+});
+
+/** Changes what is given and answers the feature; null when the organization has none with this id. */
+export async function updateFeature(
+  database: Database,
+  organizationId: string,
+  featureId: string,
+  changes: FeatureChanges,
+) {
+  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+  const changed = Object.keys(given).sort() as (keyof FeatureChanges)[];
+  const [row] = await updateByShape(changed).run(database, { organizationId, id: featureId, ...given });
+  return row ?? null;
+}
+
+const deleteOne = statement<{ id: string }>(
+  'deleteFeature',
+  sql`delete from ${features} where ${ofOrganization} and ${features.id} = ${arg('id')} returning id`,
+);
+
+/** Deletes the feature with its test cases and deployments; false when there was none. */
+export async function deleteFeature(database: Database, organizationId: string, featureId: string): Promise<boolean> {
+  const deleted = await deleteOne.run(database, { organizationId, id: featureId });
+  return deleted.length > 0;
+}
+
+export interface NewTestCase {
+  id: string;
+  name: string;
+  status: TestCase['status'];
+}
+
+const insertTests = statement<TestCase>(
+  'insertTestCases',
+  sql`insert into ${testCases} (${bare(testCases.organizationId, testCases.id, testCases.featureId, testCases.name, testCases.status)})
+    select features.organization_id, input.id, features.id, input.name, input.status
+    from ${features}, jsonb_to_recordset(${arg('rows')}::jsonb) as input(id uuid, name text, status test_status)
+    where ${ofOrganization} and ${features.id} = ${arg('featureId')}
+    returning ${columns(testCases)}`,
+);
+
+/** Adds test cases to a feature in one statement, in the order given; empty when the organization has no such feature. */
+export async function insertTestCases(
+  database: Database,
+  organizationId: string,
+  featureId: string,
+  rows: readonly NewTestCase[],
+) {
+  const inserted = await insertTests.run(database, { organizationId, featureId, rows: JSON.stringify(rows) });
+  const byId = new Map(inserted.map((row) => [row.id, row]));
+  return rows.flatMap((row) => byId.get(row.id) ?? []);
+}
+
+const updateResults = statement<TestCase>(
+  'updateTestResults',
+  sql`with input as (
+      select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input(id uuid, status test_status)
+    ), known as (
+      select test_cases.id from ${testCases} join input on test_cases.id = input.id
+      where ${testCases.organizationId} = ${arg('organizationId')}
+    )
+    update ${testCases} set status = input.status from input
+    where ${testCases.organizationId} = ${arg('organizationId')} and ${testCases.id} = input.id
+      and (select count(*) from known) = (select count(*) from input)
+    returning ${columns(testCases)}`,
+);
+
+/** Sets the status of all test cases in one statement, or of none when one is unknown; in no order. */
+export function updateTestResults(
+  database: Database,
+  organizationId: string,
+  rows: readonly { id: string; status: TestCase['status'] }[],
+): Promise<TestCase[]> {
+  return updateResults.run(database, { organizationId, rows: JSON.stringify(rows) });
+}

@@ -1,0 +1,26 @@
+import { builder } from '../../../schema/builder.ts';
+import { parseUuid } from '../../../schema/global-id.ts';
+import { deploymentById, featureById } from '../loaders.ts';
+import { DeploymentRef, DeploymentStatus, Environment, FeatureRef } from './types.ts';
+
+builder.node(DeploymentRef, {
+  description: 'A version of a feature brought to an environment.',
+  id: { resolve: (deployment) => deployment.id, parse: parseUuid },
+  loadWithoutCache: (id, context) => deploymentById(context).load(id),
+  fields: (t) => ({
+    version: t.exposeString('version', { description: 'What was deployed.' }),
+    environment: t.expose('environment', { type: Environment, description: 'Where it was deployed to.' }),
+    status: t.expose('status', { type: DeploymentStatus, description: 'How far it is.' }),
+    feature: t.field({
+      type: FeatureRef,
+      description: 'The feature it brings.',
+      resolve: (deployment, _args, context) => featureById(context).load(deployment.featureId) as never,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
+    finishedAt: t.expose('finishedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended, well or not; null while it has not.',
+    }),
+  }),
+});

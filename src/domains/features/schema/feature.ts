@@ -1,0 +1,71 @@
+import { builder } from '../../../schema/builder.ts';
+import { resolveNestedList } from '../../../schema/connection.ts';
+import { parseUuid } from '../../../schema/global-id.ts';
+import { userById } from '../../accounts/loaders.ts';
+import { UserRef } from '../../accounts/schema.ts';
+import { deploymentsByFeatureId, featureById, testCasesByFeatureId, testSummaryByFeatureId } from '../loaders.ts';
+import {
+  DeploymentConnection,
+  Environment,
+  FeatureRef,
+  FeatureStatus,
+  TestCaseConnection,
+  TestStatus,
+  TestSummaryRef,
+} from './types.ts';
+
+builder.node(FeatureRef, {
+  description: 'A piece of a product: planned, built, tested and deployed.',
+  id: { resolve: (feature) => feature.id, parse: parseUuid },
+  loadWithoutCache: (id, context) => featureById(context).load(id),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'What it is called.' }),
+    description: t.exposeString('description', { description: 'What it is to do.' }),
+    status: t.expose('status', { type: FeatureStatus, description: 'Where it stands.' }),
+    complexityPoints: t.exposeInt('complexityPoints', { description: 'How much work it is, 0 to 1000.' }),
+    owner: t.field({
+      type: UserRef,
+      description: 'Who answers for it.',
+      resolve: (feature, _args, context) => userById(context).load(feature.ownerId) as never,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was written down.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),
+    testSummary: t.field({
+      type: TestSummaryRef,
+      description: 'How its test cases stand.',
+      resolve: (feature, _args, context) => testSummaryByFeatureId(context).load(feature.id),
+    }),
+  }),
+});
+
+builder.objectField(FeatureRef, 'testCases', (t) =>
+  t.field({
+    type: TestCaseConnection,
+    description: 'Its test cases, first added first.',
+    args: {
+      status: t.arg({ type: TestStatus, description: 'Only those of this status.' }),
+      ...t.arg.connectionArgs(),
+    },
+    resolve: (feature, { status, ...paging }, context) => {
+      const filters = status ? { status: { status } } : {};
+      const order = { order: 'CREATED_AT', direction: 'ASC' } as const;
+      return resolveNestedList(testCasesByFeatureId, context, feature.id, paging, order, filters);
+    },
+  }),
+);
+
+builder.objectField(FeatureRef, 'deployments', (t) =>
+  t.field({
+    type: DeploymentConnection,
+    description: 'Its deployments, latest first.',
+    args: {
+      environment: t.arg({ type: Environment, description: 'Only those to this environment.' }),
+      ...t.arg.connectionArgs(),
+    },
+    resolve: (feature, { environment, ...paging }, context) => {
+      const filters = environment ? { environment: { environment } } : {};
+      const order = { order: 'CREATED_AT', direction: 'DESC' } as const;
+      return resolveNestedList(deploymentsByFeatureId, context, feature.id, paging, order, filters);
+    },
+  }),
+);

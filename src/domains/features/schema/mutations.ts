@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import { type Context, requireViewer } from '../../../context.ts';
+import { newId } from '../../../db/id.ts';
+import { badUserInput, notFound } from '../../../errors.ts';
+import { builder } from '../../../schema/builder.ts';
+import { encodeGlobalId } from '../../../schema/global-id.ts';
+import { idOf, integer, line, listOf, paragraphs, parseInput } from '../../../schema/input.ts';
+import { userById } from '../../accounts/loaders.ts';
+import { featureById } from '../loaders.ts';
+import { deleteFeature, insertFeatures, updateFeature } from '../queries.ts';
+import { type Feature, featureStatus } from '../tables.ts';
+import { FeatureRef, FeatureStatus } from './types.ts';
+
+const maxFeatures = 1000;
+const status = z.enum(featureStatus.enumValues);
+const description = paragraphs(0, 10_000);
+
+const newFeature = z.object({
+  name: line(200),
+  description: description.default(''),
+  status: status.default('PLANNED'),
+  complexityPoints: integer(0, 1000).default(1),
+  ownerId: idOf('User').optional(),
+});
+
+const CreateFeatureInput = builder.inputType('CreateFeatureInput', {
+  description: 'A new feature.',
+  fields: (t) => ({
+    name: t.string({ required: true, description: 'One line, 1 to 200 characters.' }),
+    description: t.string({ description: 'What it is to do, up to 10,000 characters; empty by default.' }),
+    status: t.field({ type: FeatureStatus, description: 'PLANNED by default.' }),
+    complexityPoints: t.int({ description: '0 to 1000; 1 by default.' }),
+    ownerId: t.id({ description: 'Who answers for it; the viewer by default.' }),
+  }),
+});
+
+const CreateFeaturesInput = builder.inputType('CreateFeaturesInput', {
+  description: 'Many new features.',
+  fields: (t) => ({
+    features: t.field({ type: [CreateFeatureInput], required: true, description: `1 to ${maxFeatures} of them.` }),
+  }),
+});
+
+const UpdateFeatureInput = builder.inputType('UpdateFeatureInput', {
+  description: 'Changes to a feature; what is left out stays.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'Which feature.' }),
+    name: t.string({ description: 'One line, 1 to 200 characters.' }),
+    description: t.string({ description: 'Up to 10,000 characters.' }),
+    status: t.field({ type: FeatureStatus, description: 'Where it stands now.' }),
+    complexityPoints: t.int({ description: '0 to 1000.' }),
+    ownerId: t.id({ description: 'Who answers for it from now on.' }),
+  }),
+});
+
+const DeleteFeatureInput = builder.inputType('DeleteFeatureInput', {
+  description: 'A feature to delete, with its test cases and deployments.',
+  fields: (t) => ({ id: t.id({ required: true, description: 'Which feature.' }) }),
+});
+
+const CreateFeaturePayload = builder.objectRef<{ feature: Feature }>('CreateFeaturePayload').implement({
+  description: 'What createFeature did.',
+  fields: (t) => ({ feature: t.expose('feature', { type: FeatureRef, description: 'The new feature.' }) }),
+});
+
+const CreateFeaturesPayload = builder.objectRef<{ features: Feature[] }>('CreateFeaturesPayload').implement({
+  description: 'What createFeatures did.',
+  fields: (t) => ({
+    features: t.expose('features', { type: [FeatureRef], description: 'The new features, in the order given.' }),
+  }),
+});
+
+const UpdateFeaturePayload = builder.objectRef<{ feature: Feature }>('UpdateFeaturePayload').implement({
+  description: 'What updateFeature did.',
+  fields: (t) => ({ feature: t.expose('feature', { type: FeatureRef, description: 'The feature as it is now.' }) }),
+});
+
+const DeleteFeaturePayload = builder.objectRef<{ deletedId: string }>('DeleteFeaturePayload').implement({
+  description: 'What deleteFeature did.',
+  fields: (t) => ({ deletedId: t.exposeID('deletedId', { description: 'The id that is gone.' }) }),
+});
+
+builder.mutationField('createFeature', (t) =>
+  t.field({
+    type: CreateFeaturePayload,
+    description: 'Creates a feature.',
+    args: { input: t.arg({ type: CreateFeatureInput, required: true, description: 'What to create.' }) },
+    resolve: async (_root, args, context) => {
+      const [feature] = await createAll(context, [parseInput(newFeature, args.input)], () => 'input.ownerId');
+      return { feature: feature! };
+    },
+  }),
+);
+
+builder.mutationField('createFeatures', (t) =>
+  t.field({
+    type: CreateFeaturesPayload,
+    description: 'Creates many features in one statement, all or none.',
+    args: { input: t.arg({ type: CreateFeaturesInput, required: true, description: 'What to create.' }) },
+    resolve: async (_root, args, context) => {
+      const input = parseInput(z.object({ features: listOf(newFeature, maxFeatures) }), args.input);
+      return { features: await createAll(context, input.features, (index) => `input.features.${index}.ownerId`) };
+    },
+  }),
+);
+
+async function createAll(
+  context: Context,
+  inputs: readonly z.output<typeof newFeature>[],
+  ownerPath: (index: number) => string,
+) {
+  const viewer = requireViewer(context);
+  const rows = inputs.map((input) => ({ ...input, id: newId(), ownerId: input.ownerId ?? viewer.userId }));
+  const created = await insertFeatures(context.database, viewer.organizationId, rows);
+  if (created.length === 0) {
+    const owners = await userById(context).loadMany(rows.map((row) => row.ownerId));
+    throw notFound('User', ownerPath(owners.indexOf(null)));
+  }
+  return created;
+}
+
+const featureChanges = newFeature.partial().extend({
+  id: idOf('Feature'),
+  description: description.optional(),
+  status: status.optional(),
+  complexityPoints: integer(0, 1000).optional(),
+});
+
+builder.mutationField('updateFeature', (t) =>
+  t.field({
+    type: UpdateFeaturePayload,
+    description: 'Changes a feature.',
+    args: { input: t.arg({ type: UpdateFeatureInput, required: true, description: 'What to change.' }) },
+    resolve: async (_root, args, context) => {
+      const { id, ...changes } = parseInput(featureChanges, args.input);
+      if (Object.values(changes).every((value) => value === undefined)) {
+        throw badUserInput({ path: 'input', message: 'expected at least one change beside the id' });
+      }
+      const { organizationId } = requireViewer(context);
+      if (changes.ownerId && !(await userById(context).load(changes.ownerId))) throw notFound('User', 'input.ownerId');
+      const feature = await updateFeature(context.database, organizationId, id, changes);
+      if (!feature) throw notFound('Feature', 'input.id');
+      featureById(context).clear(id);
+      return { feature };
+    },
+  }),
+);
+
+builder.mutationField('deleteFeature', (t) =>
+  t.field({
+    type: DeleteFeaturePayload,
+    description: 'Deletes a feature with its test cases and deployments.',
+    args: { input: t.arg({ type: DeleteFeatureInput, required: true, description: 'What to delete.' }) },
+    resolve: async (_root, args, context) => {
+      const { id } = parseInput(z.object({ id: idOf('Feature') }), args.input);
+      const { organizationId } = requireViewer(context);
+      if (!(await deleteFeature(context.database, organizationId, id))) throw notFound('Feature', 'input.id');
+      featureById(context).clear(id);
+      return { deletedId: encodeGlobalId('Feature', id) };
+    },
+  }),
+);

@@ -1,0 +1,5 @@
+import './forecast.ts';
+import './models.ts';
+import './prediction.ts';
+import './sentiment.ts';
+import './site.ts';

@@ -1,0 +1,84 @@
+import { badUserInput } from '../../../errors.ts';
+import { builder } from '../../../schema/builder.ts';
+import { findModel, listModels, type ModelEntry, type ModelVersionEntry } from '../models.ts';
+
+export const ModelTask = builder.enumType('ModelTask', {
+  description: 'What a model does.',
+  values: {
+    SENTIMENT: { description: 'Says how positive a text is.' },
+    FORECAST: { description: 'Says what a series will do.' },
+    EMBEDDING: { description: 'Turns a text into a vector.' },
+    TENSOR: { description: 'Turns tensors into tensors, as its manifest says.' },
+  },
+});
+
+const Precision = builder.enumType('Precision', {
+  description: 'How the weights of a model are stored.',
+  values: {
+    FP32: { description: '32-bit floating point.' },
+    FP16: { description: '16-bit floating point.' },
+    INT8: { description: '8-bit integers with scales.' },
+  },
+});
+
+export const ModelRef = builder.objectRef<ModelEntry>('Model');
+export const ModelVersionRef = builder.objectRef<ModelVersionEntry>('ModelVersion');
+
+function parseModelKey(key: string): string {
+  if (/^[a-z0-9-]{1,64}$/.test(key)) return key;
+  throw badUserInput({ path: 'id', message: 'expected a global id' });
+}
+
+function parseVersionKey(key: string): string {
+  if (/^[a-z0-9-]{1,64}\/[a-z0-9.-]{1,32}$/.test(key)) return key;
+  throw badUserInput({ path: 'id', message: 'expected a global id' });
+}
+
+builder.node(ModelRef, {
+  description: 'A model this server runs.',
+  id: { resolve: (model) => model.name, parse: parseModelKey },
+  loadWithoutCache: (name, { inference }) => findModel(inference, name),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its folder in the model repository.' }),
+    task: t.expose('task', { type: ModelTask, description: 'What it does.' }),
+    versions: t.expose('versions', { type: [ModelVersionRef], description: 'The loaded versions, in order.' }),
+  }),
+});
+
+builder.node(ModelVersionRef, {
+  description: 'One version of a model.',
+  id: { resolve: ({ model, version }) => `${model}/${version}`, parse: parseVersionKey },
+  loadWithoutCache: (key, { inference }) => {
+    const [name = '', version] = key.split('/');
+    return findModel(inference, name)?.versions.find((entry) => entry.version === version) ?? null;
+  },
+  fields: (t) => ({
+    model: t.field({
+      type: ModelRef,
+      description: 'The model it is a version of.',
+      resolve: ({ model }, _args, { inference }) => findModel(inference, model) as never,
+    }),
+    version: t.exposeString('version', { description: 'Its folder below the model’s.' }),
+    precision: t.expose('precision', { type: Precision, description: 'How its weights are stored.' }),
+    rolloutWeight: t.exposeFloat('rolloutWeight', { description: 'The share of calls it serves, 0 to 1.' }),
+    executionProvider: t.exposeString('executionProvider', { description: 'Where it runs, such as cpu.' }),
+  }),
+});
+
+builder.queryField('models', (t) =>
+  t.field({
+    type: [ModelRef],
+    description: 'The models this server runs, by name.',
+    resolve: (_root, _args, { inference }) => listModels(inference),
+  }),
+);
+
+builder.queryField('model', (t) =>
+  t.field({
+    type: ModelRef,
+    nullable: true,
+    description: 'A model by its name; null when none of this name is loaded.',
+    args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
+    resolve: (_root, { name }, { inference }) => findModel(inference, name),
+  }),
+);

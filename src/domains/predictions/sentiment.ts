@@ -1,0 +1,133 @@
+/** Sentiment of a text: what goes into the model (hashed n-grams) and what its probabilities mean. Pure; also trains it. */
+
+/** Classes of the model's output, in its order. A text may have several: the probabilities are independent. */
+export const sentimentClasses = ['positive', 'negative', 'ambiguous', 'neutral'] as const;
+/** Ids lie in 1..buckets-1; 0 is padding. */
+export const sentimentBuckets = 2 ** 16;
+/** Most ids of one text: some 150 words; what follows is not read. */
+export const maxSentimentTokens = 1_024;
+
+export type SentimentLabel = 'NEGATIVE' | 'NEUTRAL' | 'POSITIVE';
+export interface SentimentReading {
+  label: SentimentLabel;
+  /** Probability of positive against negative and neutral, 0 to 1. */
+  score: number;
+}
+
+// Bounds the work for any text: more characters than this never fit into maxSentimentTokens.
+const maxCharacters = 4_096;
+const maxWordLength = 32;
+const maxCachedWords = 50_000;
+const gramLength = 4;
+const shortestWordWithGrams = 3;
+// "not very good" must not look like "good": the words behind a negation get an id of their own as well.
+const negations = new Set(
+  `not no never none nobody nothing neither nor without hardly cannot cant dont doesnt didnt isnt arent wasnt werent wont
+  wouldnt couldnt shouldnt hasnt havent hadnt aint`.split(/\s+/),
+);
+const negatedWords = 4;
+const clauseEnd = /^(?:[.,;:!?]|but)$/;
+const wordPattern = /[\p{L}\p{M}\p{N}']+|[^\s\p{L}\p{M}\p{N}\p{C}']/gu;
+
+interface WordIds {
+  hash: number;
+  isNegation: boolean;
+  endsClause: boolean;
+  /** The word itself, then its character 4-grams. */
+  ids: Int32Array;
+}
+
+const start = hashText('<s>');
+const end = hashText('</s>');
+const negation = hashText('<not>');
+const wordCache = new Map<string, WordIds>();
+
+/**
+ * Ids of a text for the model's input. Each word gives itself, its pair with the word before, its character 4-grams,
+ * and its pair with "not" if a negation precedes it in the clause. An Int32Array of 0..maxSentimentTokens ids without
+ * padding; empty for a text without any visible character.
+ */
+export function tokenizeSentiment(text: string): Int32Array {
+  const normalized = text.slice(0, maxCharacters).toLowerCase().replaceAll('\u2019', "'");
+  const ids: number[] = [];
+  let previous = start;
+  let negated = 0;
+  for (const [match] of normalized.matchAll(wordPattern)) {
+    const word = lookUpWord(match.slice(0, maxWordLength));
+    ids.push(pairId(previous, word.hash), ...word.ids);
+    if (negated > 0) ids.push(pairId(negation, word.hash));
+    negated = countNegated(word, negated);
+    previous = word.hash;
+    if (ids.length >= maxSentimentTokens) break;
+  }
+  if (ids.length > 0) ids.push(pairId(previous, end));
+  return Int32Array.from(ids.slice(0, maxSentimentTokens));
+}
+
+/**
+ * Label and score of one row of probabilities, in the order of sentimentClasses. The label is the most probable of
+ * positive, neutral and negative ("ambiguous" means surprise or confusion, which is no polarity); ties are neutral.
+ * The score is positive's share of those three, so POSITIVE always has a higher score than the other two shares.
+ */
+export function readSentiment(probabilities: ArrayLike<number>): SentimentReading {
+  const positive = probabilities[0] ?? 0;
+  const negative = probabilities[1] ?? 0;
+  const neutral = probabilities[3] ?? 0;
+  const total = positive + negative + neutral;
+  const score = total > 0 ? positive / total : 0;
+  if (positive > neutral && positive > negative) return { label: 'POSITIVE', score };
+  if (negative > neutral && negative > positive) return { label: 'NEGATIVE', score };
+  return { label: 'NEUTRAL', score };
+}
+
+function lookUpWord(word: string): WordIds {
+  const cached = wordCache.get(word);
+  if (cached !== undefined) return cached;
+  if (wordCache.size >= maxCachedWords) wordCache.clear();
+  const computed: WordIds = {
+    hash: hashText(word),
+    isNegation: negations.has(word) || word.endsWith("n't"),
+    endsClause: clauseEnd.test(word),
+    ids: Int32Array.from(listWordIds(word)),
+  };
+  wordCache.set(word, computed);
+  return computed;
+}
+
+/** How many of the words behind this one are still negated. */
+function countNegated(word: WordIds, negated: number): number {
+  if (word.isNegation) return negatedWords;
+  return word.endsClause ? 0 : Math.max(0, negated - 1);
+}
+
+function* listWordIds(word: string): Generator<number> {
+  yield bucketOf(hashText(word));
+  const characters = [...word];
+  if (characters.length < shortestWordWithGrams) return;
+  const marked = ['<', ...characters, '>'];
+  for (let from = 0; from + gramLength <= marked.length; from++) {
+    yield bucketOf(hashText(`#${marked.slice(from, from + gramLength).join('')}`));
+  }
+}
+
+/** 32-bit FNV-1a over UTF-16 code units: lone surrogates hash like any other unit. */
+function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = mixIn(hash, text.charCodeAt(i));
+  return hash >>> 0;
+}
+
+function pairId(first: number, second: number): number {
+  let hash = mixIn(first, 0x20);
+  hash = mixIn(hash, second & 0xffff);
+  return bucketOf(mixIn(hash, second >>> 16));
+}
+
+function mixIn(hash: number, value: number): number {
+  return Math.imul(hash ^ value, 0x01000193) >>> 0;
+}
+
+function bucketOf(hash: number): number {
+  // The low bits of FNV of short texts are poor, so the high ones are folded in.
+  return 1 + (((hash ^ (hash >>> 15)) >>> 0) % (sentimentBuckets - 1));
+}

@@ -1,0 +1,96 @@
+import { GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { Logger } from 'pino';
+import { type ErrorCode, errorStatus, type InputIssue } from '../errors.ts';
+import { requestIdOf } from './request-id.ts';
+
+type Errors = readonly GraphQLError[];
+
+/**
+ * Gives every error that leaves the server its code, and hides what is not meant for clients: anything but an error of
+ * ours or of the protocol becomes INTERNAL with the request's id, and is logged under that id.
+ */
+export function useErrorCodes(log: Logger): Plugin {
+  return {
+    onParse:
+      () =>
+      ({ result }) => {
+        if (result instanceof GraphQLError) result.extensions.code = 'GRAPHQL_PARSE_FAILED' satisfies ErrorCode;
+      },
+    onValidate:
+      () =>
+      ({ valid, result }) => {
+        if (valid) return;
+        for (const error of result as GraphQLError[]) {
+          error.extensions.code ??= 'GRAPHQL_VALIDATION_FAILED' satisfies ErrorCode;
+        }
+      },
+    onResultProcess: ({ request, result, setResult }) => {
+      if (Array.isArray(result) || !('errors' in result) || !result.errors?.length) return;
+      const errors = (result.errors as Errors).map((error) => finish(error, request, log));
+      const status = 'data' in result && result.data ? undefined : statusOf(errors);
+      setResult({
+        ...result,
+        errors,
+        ...(status && { extensions: { ...result.extensions, http: { status } } }),
+      } as never);
+    },
+  };
+}
+
+/** Marks an error that Yoga would mask; finish() above turns it into INTERNAL. */
+export function maskError(error: unknown): Error {
+  if (error instanceof GraphQLError) return error;
+  return new GraphQLError('internal', { originalError: error instanceof Error ? error : new Error(String(error)) });
+}
+
+function finish(error: GraphQLError, request: Request, log: Logger): GraphQLError {
+  const original = publicOriginal(error);
+  if (original) return withCode(error, original);
+  const requestId = requestIdOf(request);
+  log.error({ requestId, path: error.path, err: error.originalError ?? error }, 'unexpected error');
+  return copy(error, 'Something went wrong on our side; quote the request id when you report it.', {
+    code: 'INTERNAL' satisfies ErrorCode,
+    requestId,
+  });
+}
+
+/** The GraphQL error that was thrown, when it was one that may be shown. */
+function publicOriginal(error: GraphQLError): GraphQLError | null {
+  let current: unknown = error;
+  while (current instanceof GraphQLError && current.originalError) current = current.originalError;
+  if (!(current instanceof GraphQLError)) return null;
+  const isFieldError = error.path !== undefined && current.extensions.code === undefined;
+  // A field's error without a code is the executor's own: a bad argument is the client's fault, a bad result is ours.
+  return isFieldError && !/^(Argument|Variable) /.test(current.message) ? null : current;
+}
+
+function withCode(error: GraphQLError, original: GraphQLError): GraphQLError {
+  const code = (original.extensions.code as string | undefined) ?? 'BAD_USER_INPUT';
+  if (!(code in errorStatus) || (code === 'BAD_USER_INPUT' && !original.extensions.issues)) {
+    const issues: InputIssue[] = [{ path: inputPathOf(error.message), message: error.message }];
+    return copy(error, error.message, { ...original.extensions, code: 'BAD_USER_INPUT', issues });
+  }
+  return copy(error, error.message, { ...original.extensions, code });
+}
+
+/** The variable or argument that a coercion error of the executor speaks of, such as `input.name`. */
+function inputPathOf(message: string): string {
+  const inner = /at "\$?([\w.[\]]+)"/.exec(message) ?? /^(?:Variable|Argument) "\$?([^"]+)"/.exec(message);
+  return (inner?.[1] ?? '').replace(/\[(\d+)\]/g, '.$1');
+}
+
+function copy(error: GraphQLError, message: string, extensions: Record<string, unknown>): GraphQLError {
+  return new GraphQLError(message, {
+    nodes: error.nodes,
+    source: error.source,
+    positions: error.positions,
+    path: error.path,
+    extensions,
+  } as never);
+}
+
+function statusOf(errors: Errors): number | undefined {
+  const code = errors[0]?.extensions.code as ErrorCode | undefined;
+  return code ? errorStatus[code] : undefined;
+}

@@ -1,0 +1,91 @@
+import SchemaBuilder from '@pothos/core';
+import RelayPlugin from '@pothos/plugin-relay';
+import { GraphQLError, Kind } from 'graphql';
+import type { Context } from '../context.ts';
+import { formatDateTime, parseDateTime } from '../db/time.ts';
+import { badUserInput } from '../errors.ts';
+import { encodeGlobalId, parseGlobalId } from './global-id.ts';
+
+export interface SchemaTypes {
+  Context: Context;
+  DefaultFieldNullability: false;
+  DefaultInputFieldRequiredness: false;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    /** Out: Postgres' text or ISO-8601; in: ISO-8601 UTC with microseconds. */
+    DateTime: { Input: string; Output: string | Date };
+  };
+}
+
+/** The one schema builder; it knows no domain. */
+export const builder = new SchemaBuilder<SchemaTypes>({
+  plugins: [RelayPlugin],
+  defaultFieldNullability: false,
+  relay: {
+    cursorType: 'String',
+    encodeGlobalID: (typename, id) => encodeGlobalId(typename, String(id)),
+    decodeGlobalID: decodeNodeId,
+    nodeTypeOptions: { description: 'An object with a global id.' },
+    idFieldOptions: { description: 'The global id, opaque.' },
+    nodeQueryOptions: {
+      description: 'Any object by its global id; null when there is none in the viewer’s organization.',
+      args: { id: { description: 'A global id.' } },
+    },
+    nodesQueryOptions: {
+      description: 'Objects by their global ids, in the order of the ids, null where there is none; at most 100.',
+      args: { ids: { description: 'Global ids.' } },
+      resolve: (_root, { ids }, _context, _info, resolveNodes) => {
+        if (ids.length > maxNodes) {
+          throw badUserInput({ path: 'ids', message: `expected at most ${maxNodes} ids, got ${ids.length}` });
+        }
+        return resolveNodes(ids);
+      },
+    },
+    firstArgOptions: {
+      description: 'The first so many after `after`, 0 to 100; 20 when neither first nor last is given.',
+    },
+    afterArgOptions: { description: 'A cursor of this list: what comes after it.' },
+    lastArgOptions: { description: 'The last so many before `before`, 0 to 100.' },
+    beforeArgOptions: { description: 'A cursor of this list: what comes before it.' },
+    pageInfoTypeOptions: { description: 'Where a page lies in its connection.' },
+    hasNextPageFieldOptions: { description: 'Whether more follow the last edge.' },
+    hasPreviousPageFieldOptions: { description: 'Whether some precede the first edge.' },
+    startCursorFieldOptions: { description: 'The cursor of the first edge; null for an empty page.' },
+    endCursorFieldOptions: { description: 'The cursor of the last edge; null for an empty page.' },
+  },
+});
+
+const maxNodes = 100;
+
+builder.queryType({ description: 'Reads. All of them see the viewer’s organization only.' });
+builder.mutationType({ description: 'Writes. Each is all or nothing, and answers after its commit.' });
+
+builder.scalarType('DateTime', {
+  description:
+    'A moment as ISO-8601 in UTC, such as 2026-11-21T08:30:00Z; input may carry an offset, up to microseconds.',
+  serialize: formatDateTime,
+  parseValue: (value) => parseTime(value),
+  parseLiteral: (node) => parseTime(node.kind === Kind.STRING ? node.value : undefined),
+});
+
+function parseTime(value: unknown): string {
+  const parsed = typeof value === 'string' ? parseDateTime(value) : null;
+  if (parsed === null) {
+    throw new GraphQLError('expected an ISO-8601 time with zone, such as 2026-11-21T08:30:00Z', {
+      extensions: { code: 'BAD_USER_INPUT' },
+    });
+  }
+  return parsed;
+}
+
+function decodeNodeId(id: string): { typename: string; id: string } {
+  const parsed = parseGlobalId(id);
+  if (parsed && isNodeType(parsed.typename)) return { typename: parsed.typename, id: parsed.key };
+  throw badUserInput({ path: 'id', message: 'expected a global id' });
+}
+
+function isNodeType(typename: string): boolean {
+  if (!builder.configStore.hasConfig(typename as never)) return false;
+  const { pothosOptions } = builder.configStore.getTypeConfig(typename as never);
+  return 'loadWithoutCache' in pothosOptions;
+}

@@ -1,0 +1,34 @@
+import { isUuid } from '../db/id.ts';
+import { badUserInput } from '../errors.ts';
+
+/** Global ids are opaque to clients: base64url of `Type:key`. */
+export function encodeGlobalId(typename: string, key: string): string {
+  return Buffer.from(`${typename}:${key}`).toString('base64url');
+}
+
+/** The type and key of a global id, or null when the text is none. */
+export function parseGlobalId(id: string): { typename: string; key: string } | null {
+  if (id.length > 512 || !/^[\w-]+$/.test(id)) return null;
+  const text = Buffer.from(id, 'base64url').toString();
+  const match = /^([A-Z][A-Za-z]*):([\w./-]+)$/.exec(text);
+  return match ? { typename: match[1]!, key: match[2]! } : null;
+}
+
+/**
+ * The UUID in a global id of one type.
+ * @throws BAD_USER_INPUT naming `path`
+ */
+export function decodeId(typename: string, id: string | number, path: string): string {
+  const parsed = parseGlobalId(String(id));
+  if (parsed?.typename === typename && isUuid(parsed.key)) return parsed.key;
+  throw badUserInput({ path, message: `expected the id of a ${typename}` });
+}
+
+/**
+ * The key of a node whose keys are UUIDs, from its global id.
+ * @throws BAD_USER_INPUT
+ */
+export function parseUuid(key: string): string {
+  if (isUuid(key)) return key;
+  throw badUserInput({ path: 'id', message: 'expected a global id' });
+}

@@ -1,0 +1,69 @@
+import { createContextCache } from '@pothos/core';
+import DataLoader from 'dataloader';
+import { type Context, requireViewer } from '../context.ts';
+import type { Database } from '../db/client.ts';
+import type { NestedList, Page, PageRequest } from '../db/list.ts';
+
+/** Loads many keys with one statement: results in the order of the keys. */
+export type LoadMany<Result> = (
+  database: Database,
+  organizationId: string,
+  keys: readonly string[],
+  context: Context,
+) => Promise<readonly (Result | Error)[]>;
+
+/**
+ * A loader for each request, made when it is first used: all keys asked for in one tick become one statement.
+ * Write it as a constant of the domain and call it `featureById(context).load(id)`; never await between two loads.
+ */
+export function createLoader<Result>(loadMany: LoadMany<Result>): (context: Context) => DataLoader<string, Result> {
+  return createContextCache((context: Context) => {
+    const { organizationId } = requireViewer(context);
+    return new DataLoader((keys) => loadMany(context.database, organizationId, keys, context));
+  });
+}
+
+/** createLoader for rows looked up by their id: null where there is none. */
+export function createRowLoader<Row extends { id: string }>(
+  listByIds: (database: Database, organizationId: string, ids: readonly string[]) => Promise<Row[]>,
+): (context: Context) => DataLoader<string, Row | null> {
+  return createLoader(async (database, organizationId, ids) => {
+    const rows = await listByIds(database, organizationId, ids);
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => byId.get(id) ?? null);
+  });
+}
+
+/** Pages and counts of a nested list, one loader per distinct arguments: DataLoader itself knows no arguments. */
+export interface NestedLoader<Row> {
+  readonly list: NestedList<Row>;
+  page(context: Context, parentId: string, request: PageRequest): Promise<Page<Row>>;
+  count(context: Context, parentId: string, filters: PageRequest['filters']): Promise<number>;
+}
+
+export function createNestedLoader<Row>(list: NestedList<Row>): NestedLoader<Row> {
+  const pages = createContextCache(() => new Map<string, DataLoader<string, Page<Row>>>());
+  const counts = createContextCache(() => new Map<string, DataLoader<string, number>>());
+  return {
+    list,
+    page: (context, parentId, request) =>
+      byArguments(pages(context), request, () => {
+        const { organizationId } = requireViewer(context);
+        return new DataLoader((parents) => list.pages(context.database, organizationId, parents, request));
+      }).load(parentId),
+    count: (context, parentId, filters) =>
+      byArguments(counts(context), filters, () => {
+        const { organizationId } = requireViewer(context);
+        return new DataLoader((parents) => list.counts(context.database, organizationId, parents, filters));
+      }).load(parentId),
+  };
+}
+
+function byArguments<Loader>(loaders: Map<string, Loader>, given: object, make: () => Loader): Loader {
+  const key = JSON.stringify(given);
+  const known = loaders.get(key);
+  if (known) return known;
+  const made = make();
+  loaders.set(key, made);
+  return made;
+}

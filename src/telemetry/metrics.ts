@@ -1,0 +1,113 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Pool, StatementListener } from '../db/client.ts';
+import type { BatchReport } from '../inference/engine.ts';
+
+const statementSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const batchRows = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+/** Figures of the process, the pool, the statements and the batches; every label comes from a fixed set of the code's own names. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly onStatement: StatementListener;
+  readonly onBatch: (report: BatchReport) => void;
+  watchPool(pool: Pool): void;
+  watchPredictions(recorder: { readonly dropped: number }): void;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const statements = new Histogram({
+    name: 'tributary_statement_seconds',
+    help: 'Time of a SQL statement with its wait for a connection, by statement.',
+    labelNames: ['statement'],
+    buckets: statementSeconds,
+    registers,
+  });
+  const failures = new Counter({
+    name: 'tributary_statement_failures_total',
+    help: 'SQL statements that failed, by statement.',
+    labelNames: ['statement'],
+    registers,
+  });
+  const inference = createInferenceMetrics(registers);
+  return {
+    registry,
+    onStatement: ({ name }, milliseconds, error) => {
+      statements.observe({ statement: name }, milliseconds / 1000);
+      if (error) failures.inc({ statement: name });
+    },
+    onBatch: inference,
+    watchPool: (pool) => watchPool(pool, registers),
+    watchPredictions: (recorder) => watchPredictions(recorder, registers),
+  };
+}
+
+function createInferenceMetrics(registers: Registry[]): Metrics['onBatch'] {
+  const labelNames = ['model', 'version'] as const;
+  const rows = new Histogram({
+    name: 'tributary_inference_batch_rows',
+    help: 'Rows of a batch; its sum is the inference count, its count the execution count.',
+    labelNames,
+    buckets: batchRows,
+    registers,
+  });
+  const queue = new Histogram({
+    name: 'tributary_inference_queue_seconds',
+    help: 'Time the oldest row of a batch waited.',
+    labelNames,
+    buckets: statementSeconds,
+    registers,
+  });
+  const compute = new Histogram({
+    name: 'tributary_inference_compute_seconds',
+    help: 'Time of the run of a batch.',
+    labelNames,
+    buckets: statementSeconds,
+    registers,
+  });
+  const failed = new Counter({
+    name: 'tributary_inference_failures_total',
+    help: 'Batches that failed.',
+    labelNames,
+    registers,
+  });
+  return ({ model, version, rows: count, queueMs, computeMs, isFailed }) => {
+    const labels = { model, version };
+    rows.observe(labels, count);
+    queue.observe(labels, queueMs / 1000);
+    compute.observe(labels, computeMs / 1000);
+    if (isFailed) failed.inc(labels);
+  };
+}
+
+function watchPool(pool: Pool, registers: Registry[]): void {
+  new Gauge({
+    name: 'tributary_pool_connections',
+    help: 'Most connections of the pool.',
+    registers,
+    collect() {
+      this.set(pool.stats().size);
+    },
+  });
+  new Gauge({
+    name: 'tributary_pool_running_statements',
+    help: 'Statements that run or wait for a connection.',
+    registers,
+    collect() {
+      this.set(pool.stats().running);
+    },
+  });
+}
+
+function watchPredictions(recorder: { readonly dropped: number }, registers: Registry[]): void {
+  new Gauge({
+    name: 'tributary_predictions_dropped',
+    help: 'Prediction records that were dropped since the start because the queue was full or the database failed.',
+    registers,
+    collect() {
+      this.set(recorder.dropped);
+    },
+  });
+}

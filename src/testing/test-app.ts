@@ -1,0 +1,97 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { inject } from 'vitest';
+import type { Viewer } from '../context.ts';
+import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
+import { createApp } from '../http/app.ts';
+import type { InferenceEngine } from '../inference/engine.ts';
+import { scanModelRepository } from '../inference/repository.ts';
+import { createWorkerEngine } from '../inference/worker-engine.ts';
+import { createOrganization } from './seed-builders.ts';
+import { createTestDatabase, type TestDatabase } from './test-database.ts';
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read the answer's fields by name
+  data: any;
+  errors?: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+  headers: Headers;
+}
+
+export interface TestApp {
+  database: TestDatabase;
+  inference: InferenceEngine;
+  predictions: PredictionRecorder;
+  /** An organization with one user, whom requests act as unless told otherwise. */
+  viewer: Viewer;
+  /** Sends an operation without a socket, as the viewer given. */
+  query(document: string, variables?: Record<string, unknown>, viewer?: Viewer | null): Promise<Answer>;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface TestAppOptions {
+  /** Stands in for the worker threads where a test wants to see or break inference. */
+  wrapInference?: (engine: InferenceEngine) => InferenceEngine;
+}
+
+const viewerHeader = 'x-test-viewer';
+
+/** The whole server over a database of its own: real Postgres, real models, no socket. */
+export async function createTestApp({ wrapInference = (engine) => engine }: TestAppOptions = {}): Promise<TestApp> {
+  const database = await createTestDatabase(inject('postgres'));
+  const engine = await createWorkerEngine({ repository: await scanModelRepository('models'), workers: 1 });
+  const inference = wrapInference(engine);
+  const predictions = createPredictionRecorder({ database: database.pool, onError: (error) => console.error(error) });
+  const viewer = await createOrganization(database.pool);
+  const authenticate = async (request: Request) => {
+    const given = request.headers.get(viewerHeader);
+    return given === null ? viewer : (JSON.parse(given) as Viewer | null);
+  };
+  const app = createApp({
+    dependencies: { database: database.pool, inference, predictions, authenticate },
+    log: pino({ level: 'silent' }),
+    registry: new Registry(),
+    hasGraphiql: true,
+  });
+  database.takeStatements();
+  const fetchApp = async (path: string, init?: RequestInit) => app.fetch(`http://test${path}`, init ?? {});
+  return {
+    database,
+    inference,
+    predictions,
+    viewer,
+    fetch: fetchApp,
+    async query(document, variables = {}, as = viewer) {
+      const response = await fetchApp('/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', [viewerHeader]: JSON.stringify(as) },
+        body: JSON.stringify({ query: document, variables }),
+      });
+      return {
+        status: response.status,
+        headers: response.headers,
+        ...((await response.json()) as Omit<Answer, 'status' | 'headers'>),
+      };
+    },
+    async close() {
+      await predictions.flush();
+      await engine.close();
+      await database.drop();
+    },
+  };
+}
+
+/**
+ * The names of the statements a piece of work runs, in order; writes of the prediction recorder, which no request
+ * waits for, are left out.
+ */
+export async function countStatements(app: TestApp, work: () => Promise<unknown>): Promise<string[]> {
+  app.database.takeStatements();
+  await work();
+  const background = new Set(['insertPredictions', 'insertForecastPoints']);
+  return app.database
+    .takeStatements()
+    .map((statement) => statement.name)
+    .filter((name) => !background.has(name));
+}
