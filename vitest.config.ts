@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
 export default defineConfig({
+  // Node's own conditions. With Vite's `development` added, tests would load graphql's second build beside the one that
+  // Yoga loads, and no error would be an instance of the other's GraphQLError.
+  ssr: { resolve: { conditions: ['node', 'module-sync'], externalConditions: ['node', 'module-sync'] } },
   test: {
     include: ['src/**/*.test.ts', 'models/**/*.test.ts'],
     globalSetup: ['src/testing/global-setup.ts'],

@@ -113,6 +113,7 @@ CREATE TABLE "predictions" (
 	"id" uuid NOT NULL,
 	"model" text NOT NULL,
 	"version" text NOT NULL,
+	"precision" text NOT NULL,
 	"created_at" timestamp with time zone NOT NULL,
 	"latency_ms" real NOT NULL,
 	"batch_size" integer NOT NULL,

@@ -27,13 +27,7 @@ export function useErrorCodes(log: Logger): Plugin {
       },
     onResultProcess: ({ request, result, setResult }) => {
       if (Array.isArray(result) || !('errors' in result) || !result.errors?.length) return;
-      const errors = (result.errors as Errors).map((error) => finish(error, request, log));
-      const status = 'data' in result && result.data ? undefined : statusOf(errors);
-      setResult({
-        ...result,
-        errors,
-        ...(status && { extensions: { ...result.extensions, http: { status } } }),
-      } as never);
+      setResult({ ...result, errors: (result.errors as Errors).map((error) => finish(error, request, log)) });
     },
   };
 }
@@ -66,12 +60,18 @@ function publicOriginal(error: GraphQLError): GraphQLError | null {
 }
 
 function withCode(error: GraphQLError, original: GraphQLError): GraphQLError {
-  const code = (original.extensions.code as string | undefined) ?? 'BAD_USER_INPUT';
-  if (!(code in errorStatus) || (code === 'BAD_USER_INPUT' && !original.extensions.issues)) {
-    const issues: InputIssue[] = [{ path: inputPathOf(error.message), message: error.message }];
-    return copy(error, error.message, { ...original.extensions, code: 'BAD_USER_INPUT', issues });
+  const { originalError: _internal, ...extensions }: Record<string, unknown> = {
+    ...original.extensions,
+    ...error.extensions,
+  };
+  const code = String(extensions.code ?? '');
+  if (code in errorStatus && (code !== 'BAD_USER_INPUT' || extensions.issues)) {
+    // An error that has no path stopped the whole request; one of a field leaves the others' answers standing.
+    const http = extensions.http ?? (error.path ? undefined : { status: errorStatus[code as ErrorCode] });
+    return copy(error, error.message, { ...extensions, ...(http !== undefined && { http }) });
   }
-  return copy(error, error.message, { ...original.extensions, code });
+  const issues: InputIssue[] = [{ path: inputPathOf(error.message), message: error.message }];
+  return copy(error, error.message, { ...extensions, code: 'BAD_USER_INPUT' satisfies ErrorCode, issues });
 }
 
 /** The variable or argument that a coercion error of the executor speaks of, such as `input.name`. */
@@ -88,9 +88,4 @@ function copy(error: GraphQLError, message: string, extensions: Record<string, u
     path: error.path,
     extensions,
   } as never);
-}
-
-function statusOf(errors: Errors): number | undefined {
-  const code = errors[0]?.extensions.code as ErrorCode | undefined;
-  return code ? errorStatus[code] : undefined;
 }

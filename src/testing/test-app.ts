@@ -1,7 +1,8 @@
-import { pino } from 'pino';
+import type { RequestListener } from 'node:http';
+import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
 import { inject } from 'vitest';
-import type { Viewer } from '../context.ts';
+import type { Dependencies, Viewer } from '../context.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
 import { createApp } from '../http/app.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
@@ -27,18 +28,28 @@ export interface TestApp {
   /** Sends an operation without a socket, as the viewer given. */
   query(document: string, variables?: Record<string, unknown>, viewer?: Viewer | null): Promise<Answer>;
   fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** For a real socket. */
+  handler: RequestListener;
   close(): Promise<void>;
 }
 
 export interface TestAppOptions {
   /** Stands in for the worker threads where a test wants to see or break inference. */
   wrapInference?: (engine: InferenceEngine) => InferenceEngine;
+  /** Stands in for what requests are lent, where a test wants to break the database or to keep no predictions. */
+  wrapDependencies?: (dependencies: Dependencies) => Dependencies;
+  /** What the server logs; nothing by default. */
+  log?: Logger;
 }
 
 const viewerHeader = 'x-test-viewer';
 
 /** The whole server over a database of its own: real Postgres, real models, no socket. */
-export async function createTestApp({ wrapInference = (engine) => engine }: TestAppOptions = {}): Promise<TestApp> {
+export async function createTestApp({
+  wrapInference = (engine) => engine,
+  wrapDependencies = (dependencies) => dependencies,
+  log = pino({ level: 'silent' }),
+}: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase(inject('postgres'));
   const engine = await createWorkerEngine({ repository: await scanModelRepository('models'), workers: 1 });
   const inference = wrapInference(engine);
@@ -49,8 +60,8 @@ export async function createTestApp({ wrapInference = (engine) => engine }: Test
     return given === null ? viewer : (JSON.parse(given) as Viewer | null);
   };
   const app = createApp({
-    dependencies: { database: database.pool, inference, predictions, authenticate },
-    log: pino({ level: 'silent' }),
+    dependencies: wrapDependencies({ database: database.pool, inference, predictions, authenticate }),
+    log,
     registry: new Registry(),
     hasGraphiql: true,
   });
@@ -62,6 +73,7 @@ export async function createTestApp({ wrapInference = (engine) => engine }: Test
     predictions,
     viewer,
     fetch: fetchApp,
+    handler: app,
     async query(document, variables = {}, as = viewer) {
       const response = await fetchApp('/graphql', {
         method: 'POST',
