@@ -18,8 +18,7 @@ import { createMetrics } from './telemetry/metrics.ts';
 const drainMs = 10_000;
 
 /** Makes the process-wide things in order, serves until a signal, and ends them in reverse. */
-async function main(): Promise<void> {
-  const config = readConfig();
+async function main(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel });
   const ends: (() => Promise<unknown>)[] = [];
   let isDraining = false;
@@ -62,6 +61,7 @@ async function start(
     onLoss: (error) => log.error({ err: error }, 'the embedded Postgres ended'),
   });
   ends.push(() => server.stop());
+  log.info(`database: ${server.description}`);
   await migrate(server.connection);
 
   const database = createPool({
@@ -73,7 +73,7 @@ async function start(
   metrics.watchPool(database);
 
   const inference = await createWorkerEngine({
-    repository: await scanModelRepository(config.modelsDir),
+    repository: await scanModels(config.modelsDir),
     onBatch: metrics.onBatch,
     onWorkerExit: (reason) => log.error({ reason }, 'an inference worker ended and is replaced'),
     ...(config.inferenceWorkers !== undefined && { workers: config.inferenceWorkers }),
@@ -88,7 +88,10 @@ async function start(
   ends.push(() => predictions.flush());
   metrics.watchPredictions(predictions);
 
-  if (config.environment !== 'production') await seedDemoOnce({ database, inference, now: new Date() });
+  if (config.environment !== 'production') {
+    const demo = await seedDemoOnce({ database, inference, now: new Date() });
+    if (demo === 'seeded') log.info('filled in the demo data');
+  }
 
   const app = createApp({
     dependencies: { database, inference, predictions, authenticate: createDemoAuthenticator(database) },
@@ -115,6 +118,14 @@ async function start(
   return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
 }
 
+function scanModels(directory: string): ReturnType<typeof scanModelRepository> {
+  return scanModelRepository(directory).catch((error: unknown) => {
+    throw new StartupError(
+      `MODELS_DIR is "${directory}": expected a folder that can be read (${(error as Error).message})`,
+    );
+  });
+}
+
 /** Finishes what is in flight, within a limit. */
 async function closeServer(server: Awaited<ReturnType<typeof listen>>['server']): Promise<void> {
   const closed = once(server, 'close');
@@ -136,4 +147,15 @@ function explain(error: unknown, config: Config): string {
   return error.stack ?? message;
 }
 
-await main();
+/** Settings come first: while they are wrong there is nothing to end. */
+function readConfigOrExit(): Config {
+  try {
+    return readConfig();
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
+await main(readConfigOrExit());

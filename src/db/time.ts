@@ -30,6 +30,11 @@ export function epochMs(value: string): number {
   return Date.parse(formatDateTime(value));
 }
 
+/** epochMs, but rounded up: of rows kept to the millisecond, those from a time on are those from this one on. */
+export function ceilEpochMs(value: string): number {
+  return /\.\d{3}0*[1-9]/.test(value) ? epochMs(value) + 1 : epochMs(value);
+}
+
 function offsetMinutes(zone: string): number | null {
   if (zone === 'Z' || zone === 'z') return 0;
   const hours = Number(zone.slice(1, 3));

@@ -1,10 +1,10 @@
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createYoga } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { type Context, createContext, type Dependencies } from '../context.ts';
 import { schema } from '../schema/index.ts';
 import { exampleOperations } from './example-operations.ts';
+import { renderGraphiql } from './graphiql.ts';
 import { requestIdOf, useRequestId } from './request-id.ts';
 import { maskError, useErrorCodes } from './use-error-codes.ts';
 import { useJsonOnly } from './use-json-only.ts';
@@ -39,7 +39,7 @@ export function createApp({ dependencies, log, registry, hasGraphiql }: AppOptio
           defaultEditorToolsVisibility: false,
         }
       : false,
-    renderGraphiQL,
+    renderGraphiQL: renderGraphiql,
     multipart: false,
     cors: false,
     maxRequestBodySize: maxBodyBytes,

@@ -9,7 +9,8 @@ import { exampleOperations } from './example-operations.ts';
 import { createListener, listen } from './listener.ts';
 
 const executable = findBrowser();
-if (!executable) console.warn('GraphiQL in a browser: skipped, no chromium on the PATH (Debian: apt-get install chromium)');
+if (!executable)
+  console.warn('GraphiQL in a browser: skipped, no chromium on the PATH (Debian: apt-get install chromium)');
 
 describe.skipIf(!executable)('GraphiQL in a browser', () => {
   let app: TestApp;
@@ -24,7 +25,12 @@ describe.skipIf(!executable)('GraphiQL in a browser', () => {
     app = await createTestApp();
     await createFeatures(app.database.pool, app.viewer, [{ name: 'Answer from the graph', status: 'IN_PROGRESS' }]);
     const readiness = async () => ({ isReady: true, details: {} });
-    const listener = createListener({ graphql: app.handler, readiness, registry: new Registry(), servesMetrics: false });
+    const listener = createListener({
+      graphql: app.handler,
+      readiness,
+      registry: new Registry(),
+      servesMetrics: false,
+    });
     const listening = await listen(listener, '127.0.0.1', 0);
     server = listening.server;
     origin = `http://127.0.0.1:${listening.port}`;
@@ -52,11 +58,17 @@ describe.skipIf(!executable)('GraphiQL in a browser', () => {
   });
 
   test('runs an example and shows its result', async () => {
-    await page.locator('.graphiql-tab-button', { hasText: 'FeaturesInProgress' }).click();
     await page.locator('.graphiql-execute-button').click();
     const result = page.locator('.result-window');
     await result.getByText('Answer from the graph').first().waitFor();
-    expect(await result.innerText()).toContain('totalCount');
+    expect(await result.textContent()).toContain('totalCount');
+  });
+
+  test('switches to another example at the first click', async () => {
+    await page.locator('.graphiql-tab-button', { hasText: 'CreateFeature' }).click({ delay: 80 });
+    await page.locator('.graphiql-tab-active', { hasText: 'CreateFeature' }).waitFor();
+    await page.locator('.graphiql-execute-button').click();
+    await page.locator('.result-window').getByText('"createFeature"').first().waitFor();
   });
 
   test('needs no network but the server', () => {

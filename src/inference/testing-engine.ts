@@ -17,12 +17,13 @@ export async function temporaryFolder(): Promise<string> {
   return directory;
 }
 
-/** An engine with these versions and one worker, unless options say otherwise. */
+/** An engine with these versions, written to the directory, and one worker, unless options say otherwise. */
 export async function startEngine(
   versions: readonly TestVersion[],
   options: Partial<WorkerEngineOptions> = {},
+  directory?: string,
 ): Promise<InferenceEngine> {
-  const directory = await temporaryFolder();
+  directory ??= await temporaryFolder();
   for (const version of versions) await writeTestVersion(directory, version);
   const repository = await scanModelRepository(directory);
   const engine = await createWorkerEngine({ repository, workers: 1, ...options });

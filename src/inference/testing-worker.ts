@@ -1,17 +1,22 @@
 /** worker.ts, but certain values kill the thread before their batch runs. Tests give this file to the engine. */
 import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { MessageToWorker, WorkerSetup } from './worker-messages.ts';
 
 /** Kills every worker that is given it. */
 export const poison = 666;
-/** Kills only the first worker that is given it: the one that creates the file which TEST_POISON_FILE names. */
+/** Kills only the first worker that is given it: the one that creates the file `poisoned` in the repository. */
 export const poisonOnce = 667;
 
+/** As long as the repository has a file of this name, no worker starts. */
+export const brokenStart = 'broken-start';
+
 // Tests import the constants too, perhaps in a thread of the test runner.
-const isInferenceWorker = (workerData as Partial<WorkerSetup> | null)?.files !== undefined;
-if (isInferenceWorker) {
-  if (existsSync(process.env.TEST_BROKEN_START ?? '')) process.exit(5);
+const modelPath = (workerData as Partial<WorkerSetup> | null)?.files?.[0]?.modelPath;
+const repository = join(modelPath ?? '', '..', '..', '..');
+if (modelPath !== undefined) {
+  if (existsSync(join(repository, brokenStart))) process.exit(5);
   parentPort!.on('message', dieOfPoison);
   await import('./worker.ts');
 }
@@ -20,8 +25,9 @@ function dieOfPoison(message: MessageToWorker): void {
   if (message.type !== 'run') return;
   const values = new Set<number | bigint>(message.inputs[0]!.data);
   if (values.has(poison)) process.exit(3);
-  if (values.has(poisonOnce) && !existsSync(process.env.TEST_POISON_FILE!)) {
-    writeFileSync(process.env.TEST_POISON_FILE!, '');
+  const poisoned = join(repository, 'poisoned');
+  if (values.has(poisonOnce) && !existsSync(poisoned)) {
+    writeFileSync(poisoned, '');
     process.exit(4);
   }
 }

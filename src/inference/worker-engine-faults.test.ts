@@ -8,7 +8,7 @@ import { type InferenceEngine, InferenceError, type RowResult } from './engine.t
 import { scanModelRepository } from './repository.ts';
 import { doubling, numbersOf, outputOf, startEngine, temporaryFolder, valuesRow } from './testing-engine.ts';
 import { heavyGraph, type TestVersion, writeTestVersion } from './testing-model.ts';
-import { poison, poisonOnce } from './testing-worker.ts';
+import { brokenStart, poison, poisonOnce } from './testing-worker.ts';
 import { createWorkerEngine } from './worker-engine.ts';
 
 const workerFile = new URL('./testing-worker.ts', import.meta.url);
@@ -28,18 +28,8 @@ function failureOf(promise: Promise<unknown>): Promise<InferenceError> {
   );
 }
 
-async function environmentFile(name: string): Promise<string> {
-  const file = join(await temporaryFolder(), 'flag');
-  process.env[name] = file;
-  onTestFinished(() => {
-    delete process.env[name];
-  });
-  return file;
-}
-
 describe('a dying worker', () => {
   test('has its batch run again elsewhere, and is replaced', async () => {
-    await environmentFile('TEST_POISON_FILE');
     const exits: string[] = [];
     const onWorkerExit = (reason: string) => exits.push(reason);
     const engine = await startEngine([doubling], { workers: 2, workerFile, onWorkerExit });
@@ -64,14 +54,15 @@ describe('a dying worker', () => {
   });
 
   test('that cannot be replaced fails what waits, and is tried again until it can', async () => {
-    const file = await environmentFile('TEST_BROKEN_START');
-    const engine = await startEngine([doubling], { workerFile });
+    const directory = await temporaryFolder();
+    const file = join(directory, brokenStart);
+    const engine = await startEngine([doubling], { workerFile }, directory);
     writeFileSync(file, '');
     const error = await failureOf(engine.predict({ ...predictDoubling, rows: [valuesRow(poison)] }));
     expect(error).toMatchObject({ kind: 'failed', message: 'Predictions are not available now.' });
-    expect(await failureOf(engine.predict({ ...predictDoubling, rows: [valuesRow(1)] }))).toMatchObject({
-      kind: 'failed',
-    });
+    const refused = failureOf(engine.predict({ ...predictDoubling, rows: [valuesRow(1)] }));
+    expect(engine.pendingRows()).toBe(0);
+    expect((await refused).kind).toBe('failed');
     rmSync(file);
     await expect
       .poll(() => engine.predict({ ...predictDoubling, rows: [valuesRow(1)] }).catch((cause) => cause), {
@@ -81,8 +72,9 @@ describe('a dying worker', () => {
   });
 
   test('at the first start rejects instead of hanging', async () => {
-    writeFileSync(await environmentFile('TEST_BROKEN_START'), '');
-    await expect(startEngine([doubling], { workerFile, workers: 2 })).rejects.toThrow('exit code 5');
+    const directory = await temporaryFolder();
+    writeFileSync(join(directory, brokenStart), '');
+    await expect(startEngine([doubling], { workerFile, workers: 2 }, directory)).rejects.toThrow('exit code 5');
   });
 
   test('does not take a version with it, unless its file changed meanwhile', async () => {

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { BatchReport, Row } from './engine.ts';
 import { doubling, numbersOf, outputOf, startEngine, valuesRow } from './testing-engine.ts';
@@ -165,16 +166,17 @@ describe('versions and failures', () => {
 
 test('the event loop stays responsive while a long batch runs', async () => {
   const engine = await startEngine([{ name: 'heavy', version: '1', graph: heavyGraph(120) }]);
-  const rows = Array.from({ length: 512 }, () => ({ x: { data: new Float32Array(512).fill(1), dims: [512] } }));
+  const rows = Array.from({ length: 1024 }, () => ({ x: { data: new Float32Array(512).fill(1), dims: [512] } }));
   const delays = monitorEventLoopDelay({ resolution: 1 });
   const turns = { count: 0 };
   const timer = setInterval(() => turns.count++, 2);
   delays.enable();
+  await sleep(10); // delays count from the monitor's first turn
   const results = await engine.predict({ model: 'heavy', version: '1', rows });
   delays.disable();
   clearInterval(timer);
   const { computeMs } = outputOf(results[0]);
-  expect(computeMs).toBeGreaterThan(50);
+  expect(computeMs).toBeGreaterThan(100);
   expect(turns.count).toBeGreaterThan(computeMs / 20);
-  expect(delays.max / 1e6).toBeLessThan(computeMs / 2);
+  expect(delays.max / 1e6).toBeLessThan(computeMs / 3);
 });

@@ -115,7 +115,7 @@ class ThreadPool implements WorkerPool {
   #replaceLater(error: Error): void {
     this.#failedStarts++;
     this.#options.onWorkerExit(error.message);
-    
+    if (this.isDown()) this.#options.onDown();
     const delayMs = Math.min(maxRestartDelayMs, 50 * 2 ** this.#failedStarts);
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);

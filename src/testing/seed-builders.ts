@@ -42,16 +42,16 @@ export async function createUser(database: Database, organizationId: string, nam
 export function createFeatures(
   database: Database,
   { organizationId, userId }: Viewer,
-  features: readonly Partial<Pick<Feature, 'name' | 'status' | 'complexityPoints' | 'ownerId'>>[],
+  features: readonly Partial<Pick<Feature, 'name' | 'description' | 'status' | 'complexityPoints' | 'ownerId'>>[],
 ): Promise<Feature[]> {
   const rows = features.map((feature, index) => ({
     name: `Feature ${index}`,
     status: 'PLANNED' as const,
     complexityPoints: 1,
     ownerId: userId,
+    description: '',
     ...feature,
     id: newId(),
-    description: '',
   }));
   return insertFeatures(database, organizationId, rows);
 }

@@ -30,6 +30,7 @@ export interface TestApp {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** For a real socket. */
   handler: RequestListener;
+  registry: Registry;
   close(): Promise<void>;
 }
 
@@ -59,10 +60,11 @@ export async function createTestApp({
     const given = request.headers.get(viewerHeader);
     return given === null ? viewer : (JSON.parse(given) as Viewer | null);
   };
+  const registry = new Registry();
   const app = createApp({
     dependencies: wrapDependencies({ database: database.pool, inference, predictions, authenticate }),
     log,
-    registry: new Registry(),
+    registry,
     hasGraphiql: true,
   });
   database.takeStatements();
@@ -74,6 +76,7 @@ export async function createTestApp({
     viewer,
     fetch: fetchApp,
     handler: app,
+    registry,
     async query(document, variables = {}, as = viewer) {
       const response = await fetchApp('/graphql', {
         method: 'POST',

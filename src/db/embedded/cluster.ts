@@ -11,7 +11,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { PostgresBinaries } from './binaries.ts';
 import type { DatabaseUser } from './database-user.ts';
 import { EmbeddedPostgresError } from './embedded-postgres-error.ts';
@@ -20,6 +20,7 @@ export const DATABASE_NAME = 'tributary';
 export const DATABASE_USER = 'tributary';
 
 const UNFINISHED = 'postgres.new-';
+const LINES_TOLD = 4;
 
 export interface ClusterOptions {
   readonly dataDir: string;
@@ -125,24 +126,31 @@ function runAsUser(options: ClusterOptions, file: string, args: readonly string[
   return new Promise((resolve, reject) => {
     const child = execFile(program, programArgs, settings, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
-      else reject(new EmbeddedPostgresError(`${describeFailure(file, error)}: ${lastLines(`${stdout}\n${stderr}`)}`));
+      else reject(new EmbeddedPostgresError(describeFailure(file, error, `${stdout}\n${stderr}`)));
     });
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
 }
 
-function describeFailure(file: string, error: Error & { code?: unknown; signal?: unknown }): string {
-  return `${file.slice(file.lastIndexOf('/') + 1)} failed (${error.signal ?? error.code ?? error.message})`;
+function describeFailure(file: string, error: Error & { code?: unknown; signal?: unknown }, output: string): string {
+  const reason = `${basename(file)} failed (${error.signal ?? error.code ?? error.message}): ${errorLines(output)}`;
+  return `Cannot make the embedded database: ${reason}. Mend that and start again, or set DATABASE_URL.`;
 }
 
-/** The last lines of a program's output as one line. */
-export function lastLines(output: string, count = 5): string {
+// initdb cleans up after an error, and says so last.
+function errorLines(output: string): string {
+  const errors = output.split('\n').filter((line) => /\b(ERROR|FATAL|PANIC|error|could not)\b/.test(line));
+  return lastLines(errors.length > 0 ? errors.join('\n') : output);
+}
+
+/** What a program said last, as one line. */
+export function lastLines(output: string): string {
   const lines = output.split('\n').map((line) => line.trim());
   return (
     lines
       .filter((line) => line !== '')
-      .slice(-count)
+      .slice(-LINES_TOLD)
       .join(' | ') || 'no output'
   );
 }

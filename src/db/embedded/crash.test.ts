@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { joinEmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { identifyProcess, isRunning } from './process-identity.ts';
 import {
@@ -15,6 +15,7 @@ import {
   untilGone,
 } from './testing/owner-process.ts';
 
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 afterEach(removeLeftovers);
 
 async function startOwnerWithRow(dataDir: string) {
@@ -112,4 +113,15 @@ test('pids that other processes have got since do not stop a start', async () =>
   } finally {
     stranger.kill();
   }
+});
+
+test('a start waits for the guardian of a dead owner, which may be about to write', async () => {
+  const dataDir = createFolder();
+  const { owner } = await startOwnerWithRow(dataDir);
+  const ownerFile = JSON.parse(readFileSync(join(dataDir, 'owner.json'), 'utf8'));
+  await owner.end('SIGTERM');
+  const guardian = identifyProcess(spawn('sleep', ['2'], { stdio: 'ignore' }).pid ?? -1);
+  writeFileSync(join(dataDir, 'owner.json'), JSON.stringify({ ...ownerFile, guardian }));
+  await expectRowKept(dataDir);
+  expect(guardian !== null && isRunning(guardian)).toBe(false);
 });

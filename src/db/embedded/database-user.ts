@@ -99,7 +99,7 @@ function probe(user: DatabaseUser, dataDir: string, postgres: string): string | 
 /** Null when the command succeeds, else what went wrong. */
 function runAs({ file, args, ...account }: Command): string | null {
   const result = spawnSync(file, args, { ...account, cwd: '/', encoding: 'utf8' });
-  if (result.error !== undefined) return faultCode(result.error);
+  if (result.error !== undefined) return `cannot switch to that user: ${faultCode(result.error)}`;
   return result.status === 0 ? null : lastLine(result.stderr) || `exit code ${result.status}`;
 }
 

@@ -18,14 +18,19 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 // The owner may be gone when a report is written.
 process.stdout.on('error', () => {});
 
+let hasOrder = false;
 const input = createInterface({ input: process.stdin });
 const ownerGone = new Promise<void>((resolve) => input.once('close', resolve));
-input.once('line', (line) => void guard(JSON.parse(line)));
+input.once('line', (line) => {
+  guard(JSON.parse(line)).catch((error: unknown) => {
+    report({ failed: error instanceof Error ? error.message : String(error), output: '' });
+    process.exitCode = 1;
+    process.stdin.destroy();
+  });
+});
 input.once('close', () => {
   if (!hasOrder) process.exit(0);
 });
-let hasOrder = false;
-
 async function guard(order: GuardianOrder): Promise<void> {
   hasOrder = true;
   const log = new BoundedLog(order.logFile);
@@ -43,7 +48,9 @@ async function guard(order: GuardianOrder): Promise<void> {
     if (server !== null) await stopPostgres(server);
   });
   void waitUntilReady(order.cluster, child.pid ?? -1, ended).then((isReady) => {
-    if (isReady && server !== null) report({ ready: server });
+    if (server === null) return;
+    if (isReady) report({ ready: server });
+    else void stopPostgres(server);
   });
   const reason = await ended;
   if (!stopping) report({ failed: reason, output: log.tail() });

@@ -1,6 +1,6 @@
 // One owner of a data folder at a time. The truth is a lock of the kernel (held through SQLite on owner.lock), which ends
 // with the process however it ends and excludes two recoveries at once; owner.json only tells others who and where.
-import { chownSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, chownSync, constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -88,6 +88,8 @@ function tryLock(path: string): DatabaseSync | null {
   try {
     database = new DatabaseSync(path, { timeout: 0 });
     giveToOwnerOfFolder(path);
+    // SQLite opens a file that it may not write all the same, and then locks nothing.
+    accessSync(path, constants.W_OK);
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return database;
   } catch (error) {

@@ -1,9 +1,12 @@
 // Who Postgres runs as: these need root, which every container has and few desktops.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { findPostgresBinaries } from './binaries.ts';
+import { prepareCluster } from './cluster.ts';
+import { resolveDatabaseUser } from './database-user.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { createFolder, isRoot, query, removeLeftovers, serverOf, startOwner } from './testing/owner-process.ts';
 
@@ -17,6 +20,7 @@ if (!isRoot) console.info('users.test.ts: skipped what needs root');
 else if (!canNobodyReadUs) console.info('users.test.ts: skipped what needs a project folder that other users can read');
 if (isRoot && !hasSetpriv) console.info('users.test.ts: skipped what needs setpriv (util-linux)');
 
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 afterEach(removeLeftovers);
 
 describe.runIf(canNobodyReadUs)('an ordinary user', () => {
@@ -64,6 +68,7 @@ describe.runIf(isRoot)('root', () => {
     await (await startEmbeddedPostgres({ dataDir: from, purpose: 'root' })).stop();
     mkdirSync(to);
     execFileSync('cp', ['-r', join(from, 'postgres'), join(to, 'postgres')]);
+    chmodSync(join(to, 'postgres'), 0o755);
     await (await startEmbeddedPostgres({ dataDir: to, purpose: 'root' })).stop();
     expect(statSync(join(to, 'postgres')).uid).not.toBe(0);
   });
@@ -77,6 +82,22 @@ describe.runIf(isRoot)('root', () => {
     const status = execFileSync('cat', [`/proc/${pid}/status`], { encoding: 'utf8' });
     expect(/^CapEff:\s*(\w+)$/m.exec(status)?.[1]).toBe('0000000000000002');
     await database.stop();
+  });
+
+  test.runIf(hasSetpriv)('runs binaries that only root may reach, as in a clone below /root', async () => {
+    const dataDir = createFolder('data', 0o700);
+    mkdirSync(dataDir);
+    const { postgres } = await findPostgresBinaries();
+    const native = join(dirname(dataDir), 'native');
+    cpSync(join(dirname(postgres), '..'), native, { recursive: true, verbatimSymlinks: true });
+    const binaries = {
+      initdb: join(native, 'bin', 'initdb'),
+      postgres: join(native, 'bin', 'postgres'),
+      hasModule: () => false,
+    };
+    const user = resolveDatabaseUser(dataDir, binaries.postgres);
+    const cluster = await prepareCluster({ dataDir, binaries, user, durable: false });
+    expect(statSync(join(cluster, 'PG_VERSION')).uid).toBe(user.uid);
   });
 });
 

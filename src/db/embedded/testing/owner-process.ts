@@ -103,10 +103,12 @@ export async function query(connection: EmbeddedConnection | null, text: string)
 /** Ends the processes and removes the folders that the tests made. */
 export async function removeLeftovers(): Promise<void> {
   for (const child of owners.splice(0)) {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    }
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    const patience = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    await ended;
+    clearTimeout(patience);
   }
   for (const dataDir of folders.splice(0)) {
     await stopServerOf(dataDir);

@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+interface Run {
+  child: ChildProcess;
+  output: () => string;
+  ended: Promise<number | null>;
+}
+
+let dataDir: string;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'tributary main '));
+});
+
+afterAll(() => rm(dataDir, { recursive: true, force: true }));
+
+function run(environment: Record<string, string>): Run {
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    env: { ...process.env, NODE_ENV: 'development', PORT: '0', HOST: '127.0.0.1', DATA_DIR: dataDir, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (text += chunk));
+  return { child, output: () => text, ended: once(child, 'close').then(([code]) => code as number | null) };
+}
+
+/** The origin it serves at, once it does. */
+async function served({ output, ended }: Run): Promise<string> {
+  let isOver = false;
+  void ended.then(() => (isOver = true));
+  for (;;) {
+    const origin = /at (http:\/\/[\d.:]+)\/graphql/.exec(output());
+    if (origin) return origin[1]!;
+    if (isOver) throw new Error(`ended before it served:\n${output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function ask(origin: string, query: string) {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
+  return (await response.json()) as { data: Record<string, Record<string, unknown>> };
+}
+
+describe('the process', () => {
+  test('starts from nothing, answers in all four domains, and ends on SIGTERM', { timeout: 60_000 }, async () => {
+    const first = run({});
+    const origin = await served(first);
+    const { data } = await ask(
+      origin,
+      `{ viewer { name } features { totalCount } conversations { totalCount } sites { nodes { forecast { points { p50 } } } }
+        analytics(range: { from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z" }) { featureThroughput(interval: MONTH) { created } } }`,
+    );
+    expect(data).toMatchObject({ viewer: { name: expect.any(String) }, features: { totalCount: expect.any(Number) } });
+    expect(data.features?.totalCount).toBeGreaterThan(100);
+    expect(data.sites?.nodes).toHaveLength(3);
+
+    const second = run({});
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toContain(`in use by pid ${first.child.pid}`);
+
+    first.child.kill('SIGTERM');
+    expect(await first.ended).toBe(0);
+  });
+
+  test('starts again on the same data, which it does not seed twice', { timeout: 60_000 }, async () => {
+    const again = run({});
+    const origin = await served(again);
+    const { data } = await ask(origin, '{ sites { totalCount } }');
+    expect(data).toEqual({ sites: { totalCount: 3 } });
+    again.child.kill('SIGINT');
+    expect(await again.ended).toBe(0);
+  });
+
+  test.each([
+    [{ PORT: 'x' }, 'PORT is "x": expected a port, 0 to 65535 (0 picks a free one)\n'],
+    [{ NODE_ENV: 'production' }, /^AUTH is not set to off/],
+    [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }, /^DATABASE_URL: nobody answers there/],
+    [{ MODELS_DIR: '/nowhere' }, /^MODELS_DIR/],
+  ])('ends the start with one line for %o', async (environment, message) => {
+    const wrong = run(environment);
+    expect(await wrong.ended).toBe(1);
+    if (typeof message === 'string') expect(wrong.output()).toBe(message);
+    else expect(wrong.output()).toMatch(message);
+    expect(wrong.output().trim().split('\n')).toHaveLength(1);
+  });
+});
