@@ -83,7 +83,7 @@ describe('the process', () => {
     [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }, /^DATABASE_URL: nobody answers there/],
     [{ MODELS_DIR: '/nowhere' }, /^MODELS_DIR/],
   ])('ends the start with one line for %o', async (environment, message) => {
-    const wrong = run(environment);
+    const wrong = run({ LOG_LEVEL: 'warn', ...environment });
     expect(await wrong.ended).toBe(1);
     if (typeof message === 'string') expect(wrong.output()).toBe(message);
     else expect(wrong.output()).toMatch(message);

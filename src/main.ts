@@ -55,6 +55,7 @@ async function start(
   isDraining: () => boolean,
 ): Promise<string> {
   const metrics = createMetrics();
+  const repository = await scanModels(config.modelsDir);
   const server = await openDatabaseServer({
     ...config,
     purpose: 'npm start',
@@ -73,7 +74,7 @@ async function start(
   metrics.watchPool(database);
 
   const inference = await createWorkerEngine({
-    repository: await scanModels(config.modelsDir),
+    repository,
     onBatch: metrics.onBatch,
     onWorkerExit: (reason) => log.error({ reason }, 'an inference worker ended and is replaced'),
     ...(config.inferenceWorkers !== undefined && { workers: config.inferenceWorkers }),

@@ -21,8 +21,9 @@ export function useErrorCodes(log: Logger): Plugin {
       () =>
       ({ valid, result }) => {
         if (valid) return;
+        // Also where a scalar refused a literal with a code of its own: no variable or argument can be named.
         for (const error of result as GraphQLError[]) {
-          error.extensions.code ??= 'GRAPHQL_VALIDATION_FAILED' satisfies ErrorCode;
+          error.extensions.code = 'GRAPHQL_VALIDATION_FAILED' satisfies ErrorCode;
         }
       },
     onResultProcess: ({ request, result, setResult }) => {

@@ -38,6 +38,9 @@ export const builder = new SchemaBuilder<SchemaTypes>({
         if (ids.length > maxNodes) {
           throw badUserInput({ path: 'ids', message: `expected at most ${maxNodes} ids, got ${ids.length}` });
         }
+        ids.forEach((id, index) => {
+          checkNodeId(String(id), `ids.${index}`);
+        });
         return resolveNodes(ids);
       },
     },
@@ -82,6 +85,20 @@ function decodeNodeId(id: string): { typename: string; id: string } {
   const parsed = parseGlobalId(id);
   if (parsed && isNodeType(parsed.typename)) return { typename: parsed.typename, id: parsed.key };
   throw badUserInput({ path: 'id', message: 'expected a global id' });
+}
+
+/**
+ * Checks an id among several, so that the error tells which.
+ * @throws BAD_USER_INPUT naming `path`
+ */
+function checkNodeId(id: string, path: string): void {
+  try {
+    const { typename, id: key } = decodeNodeId(id);
+    const { pothosOptions } = builder.configStore.getTypeConfig(typename as never);
+    (pothosOptions as { id?: { parse?: (key: string) => unknown } }).id?.parse?.(key);
+  } catch {
+    throw badUserInput({ path, message: 'expected a global id' });
+  }
 }
 
 function isNodeType(typename: string): boolean {

@@ -41,8 +41,8 @@ const controlInText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/;
 const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /** One line of text with something visible in it; surrounding space is cut. */
-export function line(maxLength: number) {
-  return boundedText(1, maxLength).refine(
+export function line(maxLength: number, minLength = 1) {
+  return boundedText(minLength, maxLength).refine(
     (text) => !controlInLine.test(text),
     'must be one line without control characters',
   );

@@ -2,7 +2,7 @@ import { type SQLWrapper, sql } from 'drizzle-orm';
 import type { Database, Value } from '../../db/client.ts';
 import { firstIdAt } from '../../db/id.ts';
 import { arg, statementByShape } from '../../db/statement.ts';
-import { epochMs } from '../../db/time.ts';
+import { ceilEpochMs } from '../../db/time.ts';
 import { conversations, messages } from '../conversations/tables.ts';
 import { deployments, features } from '../features/tables.ts';
 import { forecastPoints, readings } from '../predictions/tables.ts';
@@ -36,8 +36,8 @@ function spanValues(organizationId: string, { from, to }: Span): Record<string, 
 function idSpanValues(organizationId: string, span: Span): Record<string, Value> {
   return {
     ...spanValues(organizationId, span),
-    idFrom: firstIdAt(epochMs(span.from)),
-    idTo: firstIdAt(epochMs(span.to)),
+    idFrom: firstIdAt(ceilEpochMs(span.from)),
+    idTo: firstIdAt(ceilEpochMs(span.to)),
   };
 }
 

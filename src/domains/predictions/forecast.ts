@@ -142,12 +142,12 @@ export function* forecastDays(
   return forecasts;
 }
 
-/** Standard deviation of the history; 0 if it is constant. */
+/** Standard deviation of the history, at least a little of its level; 0 if there is no finite one. */
 function measureScale(history: Float64Array): number {
   const average = history.reduce((sum, load) => sum + load / history.length, 0);
   const variance = history.reduce((sum, load) => sum + (load - average) ** 2 / history.length, 0);
   const scale = Math.max(Math.sqrt(variance), smallestScaleShare * Math.abs(average));
-  return Number.isFinite(1 / scale) ? scale : 0;
+  return Number.isFinite(scale) && Number.isFinite(1 / scale) ? scale : 0;
 }
 
 function writeCalendar(features: Float32Array, offset: number, site: ForecastSite): void {

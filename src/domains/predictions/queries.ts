@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
-import { newId } from '../../db/id.ts';
+import { idAt, newId } from '../../db/id.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { arg, bare, columns, statement } from '../../db/statement.ts';
+import { epochMs } from '../../db/time.ts';
 import type { ForecastRecord, PredictionRecord } from '../../inference/prediction-sink.ts';
 import { forecastPoints, type Prediction, predictions, type Reading, readings, type Site, sites } from './tables.ts';
 
@@ -74,14 +75,22 @@ export async function insertSite(
   return row!;
 }
 
-const upsertReadings = statement<{ isNew: boolean }>(
+// What was there before is looked up: a partitioned table does not tell an insert from an update (xmax) on Postgres 18.
+const upsertReadings = statement<{ stored: number; replaced: number }>(
   'upsertReadings',
-  sql`insert into ${readings} (${bare(readings.organizationId, readings.siteId, readings.at, readings.loadMw)})
-    select sites.organization_id, sites.id, input.at, input.load
-    from ${sites}, unnest(${arg('times')}::timestamptz[], ${arg('loads')}::double precision[]) as input(at, load)
-    where ${sites.organizationId} = ${arg('organizationId')} and ${sites.id} = ${arg('siteId')}
-    on conflict (organization_id, site_id, at) do update set load_mw = excluded.load_mw
-    returning (xmax = 0) as "isNew"`,
+  sql`with input as (
+      select * from unnest(${arg('times')}::timestamptz[], ${arg('loads')}::double precision[]) as input(at, load)
+    ), known as (
+      select ${readings.at} from ${readings} join input on ${readings.at} = input.at
+      where ${readings.organizationId} = ${arg('organizationId')} and ${readings.siteId} = ${arg('siteId')}
+    ), stored as (
+      insert into ${readings} (${bare(readings.organizationId, readings.siteId, readings.at, readings.loadMw)})
+      select sites.organization_id, sites.id, input.at, input.load from ${sites}, input
+      where ${sites.organizationId} = ${arg('organizationId')} and ${sites.id} = ${arg('siteId')}
+      on conflict (organization_id, site_id, at) do update set load_mw = excluded.load_mw
+      returning 1
+    )
+    select (select count(*) from stored)::integer as stored, (select count(*) from known)::integer as replaced`,
 );
 
 /**
@@ -94,10 +103,9 @@ export async function ingestReadings(
   siteId: string,
   batch: { times: readonly string[]; loads: readonly number[] },
 ): Promise<{ inserted: number; replaced: number } | null> {
-  const rows = await upsertReadings.run(database, { organizationId, siteId, ...batch });
-  if (rows.length === 0) return null;
-  const inserted = rows.filter((row) => row.isNew).length;
-  return { inserted, replaced: rows.length - inserted };
+  const [counts] = await upsertReadings.run(database, { organizationId, siteId, ...batch });
+  if (!counts || counts.stored === 0) return null;
+  return { inserted: counts.stored - counts.replaced, replaced: counts.replaced };
 }
 
 /** A mean hourly load before a forecast; times are epoch milliseconds of the hour's start. */
@@ -173,7 +181,10 @@ export async function insertPredictions(
   database: Database,
   records: readonly (PredictionRecord & { createdAt: string })[],
 ): Promise<void> {
-  const rows = records.map(({ points: _points, ...record }) => ({ ...record, id: newId() }));
+  const rows = records.map(({ points: _points, ...record }, index) => ({
+    ...record,
+    id: idAt(epochMs(record.createdAt), index),
+  }));
   const points = records.flatMap(({ organizationId, model, version, points = [] }) =>
     points.map((point: ForecastRecord) => ({ organizationId, model, version, ...point })),
   );

@@ -18,6 +18,7 @@ export interface SentimentReading {
 const maxCharacters = 4_096;
 const maxWordLength = 32;
 const maxCachedWords = 50_000;
+const padding = 0;
 const gramLength = 4;
 const shortestWordWithGrams = 3;
 // "not very good" must not look like "good": the words behind a negation get an id of their own as well.
@@ -44,8 +45,8 @@ const wordCache = new Map<string, WordIds>();
 
 /**
  * Ids of a text for the model's input. Each word gives itself, its pair with the word before, its character 4-grams,
- * and its pair with "not" if a negation precedes it in the clause. An Int32Array of 0..maxSentimentTokens ids without
- * padding; empty for a text without any visible character.
+ * and its pair with "not" if a negation precedes it in the clause. An Int32Array of 1..maxSentimentTokens ids; a text
+ * without any visible character is one id of padding.
  */
 export function tokenizeSentiment(text: string): Int32Array {
   const normalized = text.slice(0, maxCharacters).toLowerCase().replaceAll('\u2019', "'");
@@ -60,7 +61,7 @@ export function tokenizeSentiment(text: string): Int32Array {
     previous = word.hash;
     if (ids.length >= maxSentimentTokens) break;
   }
-  if (ids.length > 0) ids.push(pairId(previous, end));
+  ids.push(ids.length > 0 ? pairId(previous, end) : padding);
   return Int32Array.from(ids.slice(0, maxSentimentTokens));
 }
 

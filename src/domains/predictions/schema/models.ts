@@ -1,5 +1,6 @@
 import { badUserInput } from '../../../errors.ts';
 import { builder } from '../../../schema/builder.ts';
+import { line, parseInput } from '../../../schema/input.ts';
 import { findModel, listModels, type ModelEntry, type ModelVersionEntry } from '../models.ts';
 
 export const ModelTask = builder.enumType('ModelTask', {
@@ -79,6 +80,6 @@ builder.queryField('model', (t) =>
     nullable: true,
     description: 'A model by its name; null when none of this name is loaded.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
-    resolve: (_root, { name }, { inference }) => findModel(inference, name),
+    resolve: (_root, { name }, { inference }) => findModel(inference, parseInput(line(64), name, 'name')),
   }),
 );

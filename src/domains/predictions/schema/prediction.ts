@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { firstIdAt } from '../../../db/id.ts';
-import { epochMs } from '../../../db/time.ts';
+import { ceilEpochMs } from '../../../db/time.ts';
 import type { Precision } from '../../../inference/manifest.ts';
 import { builder } from '../../../schema/builder.ts';
 import { connectionType, resolveList } from '../../../schema/connection.ts';
@@ -69,7 +69,7 @@ builder.queryField('predictions', (t) =>
         ...(model && { model: { model } }),
         ...(version && { version: { version } }),
         ...(createdAt && {
-          createdAt: { idFrom: firstIdAt(epochMs(createdAt.from)), idTo: firstIdAt(epochMs(createdAt.to)) },
+          createdAt: { idFrom: firstIdAt(ceilEpochMs(createdAt.from)), idTo: firstIdAt(ceilEpochMs(createdAt.to)) },
         }),
       };
       return resolveList(predictionList, context, paging, { order: 'CREATED_AT', direction: 'DESC' }, filters);

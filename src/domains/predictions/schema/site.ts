@@ -94,7 +94,11 @@ const CreateSitePayload = builder.objectRef<{ site: Site }>('CreateSitePayload')
 const newSite = z.object({
   name: line(200),
   timeZone: z.string().refine(isTimeZone, 'expected an IANA time zone, such as Australia/Melbourne'),
-  holidays: z.array(z.iso.date('expected a date as YYYY-MM-DD')).max(1000, 'expected at most 1000 dates').default([]),
+  // Postgres knows no year 0.
+  holidays: z
+    .array(z.iso.date('expected a date as YYYY-MM-DD').refine((date) => date >= '0001', 'expected a year from 1 on'))
+    .max(1000, 'expected at most 1000 dates')
+    .default([]),
 });
 
 builder.mutationField('createSite', (t) =>
