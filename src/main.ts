@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { pino } from 'pino';
+import type { Logger } from 'pino';
 import { createDemoAuthenticator } from './auth/demo-viewer.ts';
 import { type Config, readConfig } from './config.ts';
 import { createPool } from './db/client.ts';
@@ -13,13 +13,14 @@ import { createReadiness } from './http/readiness.ts';
 import { scanModelRepository } from './inference/repository.ts';
 import { createWorkerEngine } from './inference/worker-engine.ts';
 import { seedDemoOnce } from './seed/demo.ts';
+import { createLog } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 
 const drainMs = 10_000;
 
 /** Makes the process-wide things in order, serves until a signal, and ends them in reverse. */
 async function main(config: Config): Promise<void> {
-  const log = pino({ level: config.logLevel });
+  const log = await createLog(config.logLevel);
   const ends: (() => Promise<unknown>)[] = [];
   let isDraining = false;
 
@@ -50,7 +51,7 @@ async function main(config: Config): Promise<void> {
 
 async function start(
   config: Config,
-  log: pino.Logger,
+  log: Logger,
   ends: (() => Promise<unknown>)[],
   isDraining: () => boolean,
 ): Promise<string> {

@@ -1,123 +1,268 @@
 import postgres from 'postgres';
-import { inject, afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { conversationList, documentList, messageList } from '../domains/conversations/queries.ts';
-import { deploymentList, featureList, testCaseList } from '../domains/features/queries.ts';
-import { predictionList, readingList, siteList } from '../domains/predictions/queries.ts';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import {
+  conversationList,
+  documentList,
+  listConversationsByIds,
+  listDocumentsByIds,
+  listMessagesByIds,
+  listSentimentSummaries,
+  messageList,
+} from '../domains/conversations/queries.ts';
+import {
+  deploymentList,
+  featureList,
+  listDeploymentsByIds,
+  listFeaturesByIds,
+  listTestCasesByIds,
+  listTestSummaries,
+  testCaseList,
+} from '../domains/features/queries.ts';
+import {
+  listPredictionsByIds,
+  listSitesByIds,
+  predictionList,
+  readingList,
+  siteList,
+} from '../domains/predictions/queries.ts';
 import { type BigTables, endOfTime, loadBigTables, middleOfTime } from '../testing/big-tables.ts';
+import {
+  type Captured,
+  captureStatements,
+  explain,
+  nodesOf,
+  type Plan,
+  printPlan,
+  rowsRead,
+  sortedScans,
+} from '../testing/explain.ts';
+import { listCases } from '../testing/list-cases.ts';
+import { createTestApp } from '../testing/test-app.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
-import type { Database, Statement, Value } from './client.ts';
+import { createPool, type Database, type Value } from './client.ts';
 import { firstIdAt } from './id.ts';
-import type { List, NestedList, PageRequest } from './list.ts';
 import { keyOf, type ListSource } from './keyset.ts';
+import type { List, NestedList, PageRequest } from './list.ts';
 import { epochMs } from './time.ts';
-import { quote } from '../testing/list-cases.ts';
-import { writeFileSync } from 'node:fs';
 
 const rootLists: List<unknown>[] = [featureList, conversationList, documentList, siteList, predictionList];
 const nestedLists: NestedList<unknown>[] = [testCaseList, deploymentList, messageList, readingList];
+const lists = [...rootLists, ...nestedLists].map((list) => ({ name: list.source.name, list }));
+/** How Postgres plans a prepared statement the first five times, and how it may plan it later. */
+const planModes = ['force_custom_plan', 'force_generic_plan'];
+const pageSize = 20;
+
 let database: TestDatabase;
 let client: postgres.Sql;
 let tables: BigTables;
 
 beforeAll(async () => {
   database = await createTestDatabase(inject('postgres'));
-  client = postgres({ ...database.connection, max: 1, prepare: false, fetch_types: false, onnotice: () => {} });
-  const t = performance.now();
+  client = postgres({ ...database.connection, max: 1, prepare: false, onnotice: () => {} });
   tables = await loadBigTables(client);
-  console.log('load', performance.now() - t);
-}, 120_000);
+}, 180_000);
+
 afterAll(async () => {
   await client.end();
   await database.drop();
 });
 
-interface Ran { statement: Statement; values: readonly Value[] }
-async function statementsOf(work: (database: Database) => Promise<unknown>): Promise<Ran[]> {
-  const ran: Ran[] = [];
-  const recording: Database = {
-    run: async (statement, values) => { ran.push({ statement, values }); return []; },
-    transaction: (inner) => inner(recording),
+/** Values of every argument a filter takes; a new filter needs its own here. */
+function argumentsOf(source: ListSource, filter: string): Record<string, Value> {
+  const month = { from: '2025-01-01 00:00:00+00', to: '2025-02-01 00:00:00+00' };
+  const created = { createdFrom: month.from, createdTo: month.to };
+  const ids = { idFrom: firstIdAt(epochMs(month.from)), idTo: firstIdAt(epochMs(month.to)) };
+  const known: Record<string, Record<string, Value>> = {
+    status: { status: source === testCaseList.source ? 'FAILED' : 'IN_REVIEW' },
+    statusIn: { statusIn: ['DONE', 'PLANNED', 'IN_REVIEW'] },
+    ownerId: { ownerId: tables.userId },
+    userId: { userId: tables.userId },
+    nameContains: { namePattern: '%report%' },
+    createdAt: source === predictionList.source ? ids : created,
+    model: { model: 'sentiment' },
+    version: { version: '2' },
+    environment: { environment: 'STAGING' },
+    range: { rangeFrom: month.from, rangeTo: month.to },
   };
-  await work(recording);
-  return ran;
+  const found = known[filter];
+  if (!found) throw new TypeError(`give the filter ${filter} of ${source.name} a value here`);
+  return found;
 }
 
-interface Plan { 'Node Type': string; Plans?: Plan[]; [key: string]: unknown }
+/** A place amid the rows and one behind it, by the property of an order's column. */
+const places: Record<string, [string, string]> = {
+  createdAt: [middleOfTime, endOfTime],
+  updatedAt: [middleOfTime, endOfTime],
+  lastMessageAt: [middleOfTime, endOfTime],
+  at: [middleOfTime, endOfTime],
+  name: ['7', 'a'],
+  complexityPoints: ['25', '30'],
+  id: [firstIdAt(epochMs(middleOfTime)), firstIdAt(epochMs(endOfTime))],
+};
 
-const literal = (value: Value): string =>
-  value === null ? 'null' : quote(Array.isArray(value) ? `{${value.join()}}` : String(value));
-
-async function explain({ statement, values }: Ran, options = ''): Promise<Plan> {
-  await client.unsafe(`prepare probe as ${statement.text}`);
-  try {
-    const rows = await client.unsafe(`explain (format json${options}) execute probe (${values.map(literal).join(', ')})`);
-    const plan = rows[0]!['QUERY PLAN'];
-    return (typeof plan === 'string' ? JSON.parse(plan) : plan)[0].Plan;
-  } finally {
-    await client.unsafe('deallocate probe');
-  }
+function placeIn(source: ListSource, order: string, index: 0 | 1): string[] {
+  return keyOf(source, order).map((part) => places[part.property]![index]);
 }
 
-const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
-
-function subsets<T>(list: T[]): T[][] {
-  return list.reduce<T[][]>((all, x) => [...all, ...all.map((s) => [...s, x])], [[]]);
+/** The sets of filters the schema can set together. */
+function filterSets(source: ListSource): string[][] {
+  const all: string[][] = [[]];
+  for (const filter of Object.keys(source.filters)) all.push(...all.map((set) => [...set, filter]));
+  return all
+    .filter((set) => source !== predictionList.source || set.includes('model') || !set.includes('version'))
+    .filter((set) => source !== readingList.source || set.includes('range'));
 }
 
-function values(): Record<string, Value> {
-  return {
-    status: 'IN_REVIEW', statusIn: ['DONE', 'PLANNED', 'IN_REVIEW'], ownerId: tables.userId, userId: tables.userId, namePattern: '%report%',
-    createdFrom: '2025-01-01 00:00:00+00', createdTo: '2025-02-01 00:00:00+00', model: 'sentiment', version: '2',
-    idFrom: firstIdAt(Date.parse('2025-01-01')), idTo: firstIdAt(Date.parse('2025-02-01')), environment: 'STAGING',
-    rangeFrom: '2025-01-01 00:00:00+00', rangeTo: '2025-02-01 00:00:00+00',
-  };
-}
-const argsOf: Record<string, string[]> = { createdAt: ['createdFrom', 'createdTo'], range: ['rangeFrom', 'rangeTo'], nameContains: ['namePattern'] };
-const place: Record<string, string> = { createdAt: middleOfTime, updatedAt: middleOfTime, lastMessageAt: middleOfTime, at: middleOfTime, name: '7', complexityPoints: '25', id: firstIdAt(epochMs(middleOfTime)) };
-const placeEnd: Record<string, string> = { createdAt: endOfTime, updatedAt: endOfTime, lastMessageAt: endOfTime, at: endOfTime, name: 'a', complexityPoints: '30', id: firstIdAt(epochMs(endOfTime)) };
-
-function requests(source: ListSource): PageRequest[] {
-  const out: PageRequest[] = [];
-  for (const filters of subsets(Object.keys(source.filters))) {
-    if (filters.includes('version') && !filters.includes('model')) continue;
-    if (source.name === 'readings' && !filters.includes('range')) continue;
-    for (const order of Object.keys(source.orders))
-      for (const direction of ['ASC', 'DESC'] as const)
-        for (const cursors of ['none', 'after', 'both'])
-          out.push({
-            filters: Object.fromEntries(filters.map((f) => {
-              const names = source.name === 'predictions' && f === 'createdAt' ? ['idFrom', 'idTo'] : argsOf[f] ?? [f];
-              return [f, Object.fromEntries(names.map((n) => [n, source.name==='test_cases' && n==='status' ? 'FAILED' : values()[n]!]))];
-            })),
-            order, direction, limit: 20, isBackward: false,
-            after: cursors === 'none' ? null : keyOf(source, order).map((p) => (direction === 'ASC' ? place : placeEnd)[p.property]!),
-            before: cursors !== 'both' ? null : keyOf(source, order).map((p) => (direction === 'ASC' ? placeEnd : place)[p.property]!),
-          });
-  }
-  return out;
+/** Every text a list can become: filters, orders, directions, with and without cursors. */
+function requestsOf(source: ListSource, sets: string[][]): PageRequest[] {
+  const orders = Object.keys(source.orders);
+  return sets.flatMap((set) =>
+    orders.flatMap((order) =>
+      (['ASC', 'DESC'] as const).flatMap((direction) => {
+        const filters = Object.fromEntries(set.map((filter) => [filter, argumentsOf(source, filter)]));
+        const isUp = direction === 'ASC';
+        const after = placeIn(source, order, isUp ? 0 : 1);
+        const before = placeIn(source, order, isUp ? 1 : 0);
+        const page = { filters, order, direction, limit: pageSize, isBackward: false };
+        return [
+          { ...page, after: null, before: null },
+          { ...page, after, before: null },
+          { ...page, after: null, before },
+          { ...page, after, before },
+        ];
+      }),
+    ),
+  );
 }
 
+function parentsOf(source: ListSource): string[] {
+  if (source === messageList.source) return tables.conversationIds;
+  return source === readingList.source ? tables.siteIds : tables.featureIds;
+}
 
-test('explore', { timeout: 300_000 }, async () => {
-  const lines: string[] = [];
-  const rareUser = (await client.unsafe(`select id from users where organization_id='${tables.organizationId}' offset 40 limit 1`))[0]!.id;
-  const sets: Record<string, Record<string, Value>> = { common: {}, rare: { namePattern: '%zzqx%', ownerId: rareUser, userId: rareUser, status: 'CANCELLED', statusIn: ['CANCELLED', 'IN_REVIEW'], createdFrom: '2025-03-01 00:00:00+00', createdTo: '2025-03-02 00:00:00+00' }, wide: {createdFrom: '2024-01-01 00:00:00+00', createdTo: '2026-01-01 00:00:00+00', idFrom: firstIdAt(0), idTo: firstIdAt(Date.now())} };
-  for (const [set, override] of Object.entries(sets))
-  for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+async function pageStatement(list: List<unknown> | NestedList<unknown>, request: PageRequest): Promise<Captured> {
+  const [captured] = await captureStatements((probe) =>
+    'page' in list
+      ? list.page(probe, tables.organizationId, request)
+      : list.pages(probe, tables.organizationId, parentsOf(list.source), request),
+  );
+  return captured!;
+}
+
+function describeRequest({ filters, order, direction, after, before }: PageRequest, mode: string, plan: Plan): string {
+  const cursors = `${after ? ' after' : ''}${before ? ' before' : ''}`;
+  return `${mode} [${Object.keys(filters)}] ${order} ${direction}${cursors}: ${printPlan(plan)}`;
+}
+
+/** Filters no order's index can hold: what they leave is found by their own index and sorted. */
+const narrowingConditions = /created_at >=|name ~~\*|= parents\.id/;
+
+test('the lists here are all that pages are made of', () => {
+  expect(lists.map(({ name }) => name).sort()).toEqual(listCases.map((list) => list.table).sort());
+});
+
+describe.each(lists)('a page of $name', ({ list }) => {
+  test.each(planModes)('never reads or sorts the whole table (%s)', async (mode) => {
     await client.unsafe(`set plan_cache_mode = ${mode}`);
-    for (const list of [...rootLists, ...nestedLists]) {
-      for (const original of requests(list.source)) {
-        const request = { ...original, filters: Object.fromEntries(Object.entries(original.filters).map(([k, v]) => [k, Object.fromEntries(Object.entries(v).map(([n, x]) => [n, list.source.name === 'features' || list.source.name === 'conversations' || list.source.name === 'predictions' ? override[n] ?? x : x]))])) };
-        const parents = { features: tables.featureIds, messages: tables.conversationIds, readings: tables.siteIds }[list.source.name] ?? tables.featureIds;
-        const [ran] = await statementsOf((db) => 'page' in list ? list.page(db, tables.organizationId, request) : list.pages(db, tables.organizationId, parents, request));
-        const plan = await explain(ran!, ', analyze, buffers, timing off');
-        const kinds = nodesOf(plan).map((n) => `${n['Node Type']}${n['Index Name'] ? `:${n['Index Name']}` : n['Relation Name'] ? `:${n['Relation Name']}` : ''}`);
-        const read = nodesOf(plan).filter((n) => n['Relation Name']).reduce((sum, n) => sum + (Number(n['Actual Rows']) + Number(n['Rows Removed by Filter'] ?? 0)+ Number(n['Rows Removed by Index Recheck'] ?? 0)) * Number(n['Actual Loops']), 0);
-        const buffers = Number(plan['Shared Hit Blocks']) + Number(plan['Shared Read Blocks']);
-        lines.push(`${read} ${buffers} ${plan['Actual Rows']} ${set} ${mode} ${list.source.name} [${Object.keys(request.filters)}] ${request.order} ${request.direction} ${request.after ? 'after' : ''}${request.before ? 'before' : ''} => ${kinds.join(' > ').slice(0, 300)}`);
+    const requests = requestsOf(list.source, filterSets(list.source));
+    expect(requests.length).toBeGreaterThanOrEqual(8);
+    const faults: string[] = [];
+    for (const request of requests) {
+      const plan = await explain(client, await pageStatement(list, request));
+      const isBad =
+        nodesOf(plan).some((node) => node['Node Type'] === 'Seq Scan') ||
+        sortedScans(plan).some((scan) => !narrowingConditions.test(scan['Index Cond'] ?? ''));
+      if (isBad) faults.push(describeRequest(request, mode, plan));
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test.each(planModes)(
+    'reads little more than it answers under the filters its indexes start with (%s)',
+    async (mode) => {
+      await client.unsafe(`set plan_cache_mode = ${mode}`);
+      const indexed = filterSets(list.source).filter((set) => set.length <= 1 || String(set) === 'model,version');
+      const sets = indexed.filter((set) => !set.includes('createdAt') && !set.includes('nameContains'));
+      const heads = 'page' in list ? 5 : parentsOf(list.source).length;
+      const faults: string[] = [];
+      for (const request of requestsOf(list.source, sets)) {
+        const plan = await explain(client, await pageStatement(list, request), ', analyze, buffers, timing off');
+        if (rowsRead(plan) > heads * (pageSize + 1)) {
+          faults.push(`${rowsRead(plan)} rows: ${describeRequest(request, mode, plan)}`);
+        }
+      }
+      expect(faults).toEqual([]);
+    },
+  );
+});
+
+test.each(planModes)('what is loaded for many parents never reads a whole table (%s)', async (mode) => {
+  await client.unsafe(`set plan_cache_mode = ${mode}`);
+  const { organizationId, featureIds, conversationIds, siteIds } = tables;
+  const captured = await captureStatements(async (probe) => {
+    for (const list of nestedLists) {
+      for (const set of filterSets(list.source)) {
+        const filters = Object.fromEntries(set.map((filter) => [filter, argumentsOf(list.source, filter)]));
+        await list.counts(probe, organizationId, parentsOf(list.source), filters);
       }
     }
+    await listTestSummaries(probe, organizationId, featureIds);
+    await listSentimentSummaries(probe, organizationId, conversationIds);
+    for (const listByIds of [listFeaturesByIds, listTestCasesByIds, listDeploymentsByIds, listDocumentsByIds]) {
+      await listByIds(probe, organizationId, featureIds);
+    }
+    for (const listByIds of [listConversationsByIds, listMessagesByIds, listPredictionsByIds]) {
+      await listByIds(probe, organizationId, conversationIds);
+    }
+    await listSitesByIds(probe, organizationId, siteIds);
+  });
+  for (const statement of captured) {
+    const plan = await explain(client, statement);
+    expect(printPlan(plan), statement.statement.text).not.toContain('Seq Scan');
   }
-  writeFileSync('/tmp/plans2.txt', lines.join('\n'));
-  console.log(lines.length);
 });
+
+const operation = `query ($first: Int!) {
+  features(first: $first) {
+    totalCount
+    nodes { owner { name } testSummary { total } testCases(first: 2) { totalCount nodes { name } } deployments { nodes { version } } }
+  }
+  conversations(first: $first) { nodes { user { name } sentiment { total } messages(first: 2) { nodes { author { name } } } } }
+}`;
+
+test('hot statements are prepared once per connection, whatever the batch size', async () => {
+  const { organizationId, userId } = tables;
+  const pool = createPool({ connection: database.connection, size: 1 });
+  const app = await createTestApp({ wrapDependencies: (dependencies) => ({ ...dependencies, database: pool }) });
+  const run = async (first: number) => {
+    const answer = await app.query(operation, { first }, { organizationId, userId });
+    expect(answer.errors).toBeUndefined();
+  };
+  for (let index = 0; index < 10; index += 1) await run(1);
+  const once = await preparedStatements(pool);
+  expect(once.map(({ text }) => text.match(/^\/\* (\w+) \*\//)?.[1]).sort()).toEqual([
+    'count_features',
+    'count_test_cases',
+    'listSentimentSummariesByConversationId',
+    'listTestSummariesByFeatureId',
+    'listUsersByIds',
+    'list_conversations',
+    'list_deployments',
+    'list_features',
+    'list_messages',
+    'list_test_cases',
+  ]);
+  for (const { calls, text } of once) expect(calls, text).toBe(10);
+  for (const first of [10, 100]) await run(first);
+  const later = await preparedStatements(pool);
+  expect(later.map(({ text }) => text)).toEqual(once.map(({ text }) => text));
+  for (const { calls, text } of later) expect(calls, text).toBe(12);
+  await app.close();
+  await pool.close();
+});
+
+function preparedStatements(pool: Database): Promise<{ text: string; calls: number }[]> {
+  const text = `select statement as text, (generic_plans + custom_plans)::integer as calls
+    from pg_prepared_statements where statement !~ 'pg_prepared_statements' order by 1`;
+  return pool.run({ name: 'testPreparedStatements', text }, []);
+}

@@ -3,6 +3,7 @@ import DataLoader from 'dataloader';
 import { type Context, requireViewer } from '../context.ts';
 import type { Database } from '../db/client.ts';
 import type { NestedList, Page, PageRequest } from '../db/list.ts';
+import type { ListByIds } from '../db/rows-by-id.ts';
 
 /** Loads many keys with one statement: results in the order of the keys. */
 export type LoadMany<Result> = (
@@ -25,7 +26,7 @@ export function createLoader<Result>(loadMany: LoadMany<Result>): (context: Cont
 
 /** createLoader for rows looked up by their id: null where there is none. */
 export function createRowLoader<Row extends { id: string }>(
-  listByIds: (database: Database, organizationId: string, ids: readonly string[]) => Promise<Row[]>,
+  listByIds: ListByIds<Row>,
 ): (context: Context) => DataLoader<string, Row | null> {
   return createLoader(async (database, organizationId, ids) => {
     const rows = await listByIds(database, organizationId, ids);
@@ -66,4 +67,12 @@ function byArguments<Loader>(loaders: Map<string, Loader>, given: object, make: 
   const made = make();
   loaders.set(key, made);
   return made;
+}
+
+/**
+ * The row a foreign key points to. The database lets none be missing, so the type has no null; should one be gone between
+ * two statements, the executor says so for the non-null field.
+ */
+export function loadReferenced<Row>(loader: DataLoader<string, Row | null>, id: string): Promise<Row> {
+  return loader.load(id) as Promise<Row>;
 }

@@ -1,18 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
+import { createListByIds } from '../../db/rows-by-id.ts';
 import { arg, columns, statement } from '../../db/statement.ts';
 import { type User, users } from './tables.ts';
 
-const findUsersById = statement<User>(
-  'listUsersByIds',
-  sql`select ${columns(users)} from ${users}
-    where ${users.organizationId} = ${arg('organizationId')} and ${users.id} = any(${arg('ids')}::uuid[])`,
-);
-
-/** Users of the organization with these ids, in no order; ids of others are left out. */
-export function listUsersByIds(database: Database, organizationId: string, ids: readonly string[]): Promise<User[]> {
-  return findUsersById.run(database, { organizationId, ids });
-}
+export const listUsersByIds = createListByIds<User>('listUsersByIds', users);
 
 const findDemoUser = statement<User>(
   'findFirstUser',

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
+import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement } from '../../db/statement.ts';
 import type { SentimentLabel } from '../predictions/sentiment.ts';
 import {
@@ -42,43 +43,20 @@ export const messageList = createNestedList<Message>({
   orders: { CREATED_AT: [keyPart(messages, 'id', 'uuid')] },
 });
 
-const documentColumns = columns(documents, ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt']);
+const documentProperties = ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt'];
+const documentColumns = columns(documents, documentProperties);
 
 export const documentList = createList<Document>({
   name: 'documents',
   table: documents,
-  properties: ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt'],
+  properties: documentProperties,
   filters: {},
   orders: { CREATED_AT: [keyPart(documents, 'createdAt', 'timestamptz'), keyPart(documents, 'id', 'uuid')] },
 });
 
-const conversationsByIds = statement<Conversation>(
-  'listConversationsByIds',
-  sql`select ${columns(conversations)} from ${conversations}
-    where ${conversations.organizationId} = ${arg('organizationId')} and ${conversations.id} = any(${arg('ids')}::uuid[])`,
-);
-
-const messagesByIds = statement<Message>(
-  'listMessagesByIds',
-  sql`select ${columns(messages)} from ${messages}
-    where ${messages.organizationId} = ${arg('organizationId')} and ${messages.id} = any(${arg('ids')}::uuid[])`,
-);
-
-const documentsByIds = statement<Document>(
-  'listDocumentsByIds',
-  sql`select ${documentColumns} from ${documents}
-    where ${documents.organizationId} = ${arg('organizationId')} and ${documents.id} = any(${arg('ids')}::uuid[])`,
-);
-
-type ListByIds<Row> = (database: Database, organizationId: string, ids: readonly string[]) => Promise<Row[]>;
-
-/** Rows with these ids, in no order; ids of another organization are left out. */
-export const listConversationsByIds: ListByIds<Conversation> = (database, organizationId, ids) =>
-  conversationsByIds.run(database, { organizationId, ids });
-export const listMessagesByIds: ListByIds<Message> = (database, organizationId, ids) =>
-  messagesByIds.run(database, { organizationId, ids });
-export const listDocumentsByIds: ListByIds<Document> = (database, organizationId, ids) =>
-  documentsByIds.run(database, { organizationId, ids });
+export const listConversationsByIds = createListByIds<Conversation>('listConversationsByIds', conversations);
+export const listMessagesByIds = createListByIds<Message>('listMessagesByIds', messages);
+export const listDocumentsByIds = createListByIds<Document>('listDocumentsByIds', documents, documentProperties);
 
 export interface SentimentSummary {
   /** null: nothing scored. */
@@ -179,8 +157,10 @@ export async function insertMessages(
     conversationId,
     rows: JSON.stringify(rows),
   });
-  const byId = new Map(inserted.map((row) => [row.id, row]));
-  return rows.flatMap((row) => byId.get(row.id) ?? []);
+  return inOrderOf(
+    rows.map((row) => row.id),
+    inserted,
+  );
 }
 
 const insertOneDocument = statement<Document>(

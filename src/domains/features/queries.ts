@@ -1,7 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
-import { keyPart, type ListSource } from '../../db/keyset.ts';
+import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
+import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement, statementByShape } from '../../db/statement.ts';
 import { type Deployment, deployments, type Feature, features, type TestCase, testCases } from './tables.ts';
 
@@ -47,23 +48,9 @@ export const deploymentList = createNestedList<Deployment>({
   orders: { CREATED_AT: [keyPart(deployments, 'createdAt', 'timestamptz'), keyPart(deployments, 'id', 'uuid')] },
 });
 
-const byIds = (table: ListSource['table'] & { id: typeof features.id }) =>
-  sql`select ${columns(table)} from ${table}
-    where ${table.organizationId} = ${arg('organizationId')} and ${table.id} = any(${arg('ids')}::uuid[])`;
-
-const featuresByIds = statement<Feature>('listFeaturesByIds', byIds(features));
-const testCasesByIds = statement<TestCase>('listTestCasesByIds', byIds(testCases as never));
-const deploymentsByIds = statement<Deployment>('listDeploymentsByIds', byIds(deployments as never));
-
-type ListByIds<Row> = (database: Database, organizationId: string, ids: readonly string[]) => Promise<Row[]>;
-
-/** Rows with these ids, in no order; ids of another organization are left out. */
-export const listFeaturesByIds: ListByIds<Feature> = (database, organizationId, ids) =>
-  featuresByIds.run(database, { organizationId, ids });
-export const listTestCasesByIds: ListByIds<TestCase> = (database, organizationId, ids) =>
-  testCasesByIds.run(database, { organizationId, ids });
-export const listDeploymentsByIds: ListByIds<Deployment> = (database, organizationId, ids) =>
-  deploymentsByIds.run(database, { organizationId, ids });
+export const listFeaturesByIds = createListByIds<Feature>('listFeaturesByIds', features);
+export const listTestCasesByIds = createListByIds<TestCase>('listTestCasesByIds', testCases);
+export const listDeploymentsByIds = createListByIds<Deployment>('listDeploymentsByIds', deployments);
 
 export interface TestSummary {
   passed: number;
@@ -133,8 +120,10 @@ export async function insertFeatures(database: Database, organizationId: string,
     organizationId,
     rows: JSON.stringify(rows.map((row, position) => ({ ...row, position }))),
   });
-  const byId = new Map(inserted.map((row) => [row.id, row]));
-  return rows.flatMap((row) => byId.get(row.id) ?? []);
+  return inOrderOf(
+    rows.map((row) => row.id),
+    inserted,
+  );
 }
 
 export interface FeatureChanges {
@@ -207,8 +196,10 @@ export async function insertTestCases(
   rows: readonly NewTestCase[],
 ) {
   const inserted = await insertTests.run(database, { organizationId, featureId, rows: JSON.stringify(rows) });
-  const byId = new Map(inserted.map((row) => [row.id, row]));
-  return rows.flatMap((row) => byId.get(row.id) ?? []);
+  return inOrderOf(
+    rows.map((row) => row.id),
+    inserted,
+  );
 }
 
 const updateResults = statement<TestCase>(

@@ -3,6 +3,7 @@ import type { Database } from '../../db/client.ts';
 import { idAt, newId } from '../../db/id.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
+import { createListByIds } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement } from '../../db/statement.ts';
 import { epochMs } from '../../db/time.ts';
 import type { ForecastRecord, PredictionRecord } from '../../inference/prediction-sink.ts';
@@ -37,27 +38,8 @@ export const predictionList = createList<Prediction>({
   orders: { CREATED_AT: [keyPart(predictions, 'id', 'uuid')] },
 });
 
-const sitesByIds = statement<Site>(
-  'listSitesByIds',
-  sql`select ${columns(sites)} from ${sites}
-    where ${sites.organizationId} = ${arg('organizationId')} and ${sites.id} = any(${arg('ids')}::uuid[])`,
-);
-
-/** Sites of the organization with these ids, in no order. */
-export function listSitesByIds(database: Database, organizationId: string, ids: readonly string[]): Promise<Site[]> {
-  return sitesByIds.run(database, { organizationId, ids });
-}
-
-const predictionsByIds = statement<Prediction>(
-  'listPredictionsByIds',
-  sql`select ${columns(predictions)} from ${predictions}
-    where ${predictions.organizationId} = ${arg('organizationId')} and ${predictions.id} = any(${arg('ids')}::uuid[])`,
-);
-
-/** Predictions of the organization with these ids, in no order. */
-export function listPredictionsByIds(database: Database, organizationId: string, ids: readonly string[]) {
-  return predictionsByIds.run(database, { organizationId, ids });
-}
+export const listSitesByIds = createListByIds<Site>('listSitesByIds', sites);
+export const listPredictionsByIds = createListByIds<Prediction>('listPredictionsByIds', predictions);
 
 const insertOneSite = statement<Site>(
   'insertSite',

@@ -3,6 +3,7 @@ import { builder } from '../../../schema/builder.ts';
 import { connectionType, resolveList, resolveNestedList } from '../../../schema/connection.ts';
 import { decodeId, parseUuid } from '../../../schema/global-id.ts';
 import { idOf, parseInput, timeRange } from '../../../schema/input.ts';
+import { loadReferenced } from '../../../schema/loader.ts';
 import { OrderDirection, TimeRange } from '../../../schema/shared-types.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
@@ -32,7 +33,7 @@ builder.node(ConversationRef, {
     user: t.field({
       type: UserRef,
       description: 'Whose conversation it is.',
-      resolve: (conversation, _args, context) => userById(context).load(conversation.userId) as never,
+      resolve: (conversation, _args, context) => loadReferenced(userById(context), conversation.userId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it began.' }),
     lastMessageAt: t.expose('lastMessageAt', {

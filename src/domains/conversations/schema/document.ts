@@ -5,6 +5,7 @@ import { builder } from '../../../schema/builder.ts';
 import { connectionType, resolveList } from '../../../schema/connection.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
 import { integer, line, paragraphs, parseInput } from '../../../schema/input.ts';
+import { loadReferenced } from '../../../schema/loader.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
 import { documentById } from '../loaders.ts';
@@ -24,7 +25,7 @@ builder.node(DocumentRef, {
     uploadedBy: t.field({
       type: UserRef,
       description: 'Who brought it.',
-      resolve: (document, _args, context) => userById(context).load(document.uploadedById) as never,
+      resolve: (document, _args, context) => loadReferenced(userById(context), document.uploadedById),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was uploaded.' }),
   }),

@@ -1,5 +1,6 @@
 import { builder } from '../../../schema/builder.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
+import { loadReferenced } from '../../../schema/loader.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
 import { sentimentByText } from '../../predictions/loaders.ts';
@@ -23,7 +24,7 @@ builder.node(MessageRef, {
     conversation: t.field({
       type: ConversationRef,
       description: 'The conversation it belongs to.',
-      resolve: (message, _args, context) => conversationById(context).load(message.conversationId) as never,
+      resolve: (message, _args, context) => loadReferenced(conversationById(context), message.conversationId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was said.' }),
     sentiment: t.field({

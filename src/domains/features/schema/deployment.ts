@@ -1,5 +1,6 @@
 import { builder } from '../../../schema/builder.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
+import { loadReferenced } from '../../../schema/loader.ts';
 import { deploymentById, featureById } from '../loaders.ts';
 import { DeploymentRef, DeploymentStatus, Environment, FeatureRef } from './types.ts';
 
@@ -14,7 +15,7 @@ builder.node(DeploymentRef, {
     feature: t.field({
       type: FeatureRef,
       description: 'The feature it brings.',
-      resolve: (deployment, _args, context) => featureById(context).load(deployment.featureId) as never,
+      resolve: (deployment, _args, context) => loadReferenced(featureById(context), deployment.featureId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
     finishedAt: t.expose('finishedAt', {

@@ -1,6 +1,7 @@
 import { builder } from '../../../schema/builder.ts';
 import { resolveNestedList } from '../../../schema/connection.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
+import { loadReferenced } from '../../../schema/loader.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
 import { deploymentsByFeatureId, featureById, testCasesByFeatureId, testSummaryByFeatureId } from '../loaders.ts';
@@ -26,7 +27,7 @@ builder.node(FeatureRef, {
     owner: t.field({
       type: UserRef,
       description: 'Who answers for it.',
-      resolve: (feature, _args, context) => userById(context).load(feature.ownerId) as never,
+      resolve: (feature, _args, context) => loadReferenced(userById(context), feature.ownerId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was written down.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),

@@ -1,5 +1,6 @@
 import { builder } from '../../../schema/builder.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
+import { loadReferenced } from '../../../schema/loader.ts';
 import { featureById, testCaseById } from '../loaders.ts';
 import { FeatureRef, TestCaseRef, TestStatus } from './types.ts';
 
@@ -13,7 +14,7 @@ builder.node(TestCaseRef, {
     feature: t.field({
       type: FeatureRef,
       description: 'The feature it belongs to.',
-      resolve: (testCase, _args, context) => featureById(context).load(testCase.featureId) as never,
+      resolve: (testCase, _args, context) => loadReferenced(featureById(context), testCase.featureId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was added.' }),
   }),
