@@ -78,7 +78,8 @@ function withCode(error: GraphQLError, original: GraphQLError): GraphQLError {
 /** The variable or argument that a coercion error of the executor speaks of, such as `input.name`. */
 function inputPathOf(message: string): string {
   const inner = /at "\$?([\w.[\]]+)"/.exec(message) ?? /^(?:Variable|Argument) "\$?([^"]+)"/.exec(message);
-  return (inner?.[1] ?? '').replace(/\[(\d+)\]/g, '.$1');
+  const field = /Expected value of type "\w+" (?:not )?to include \w+ field "(\w+)"/.exec(message)?.[1];
+  return [(inner?.[1] ?? '').replace(/\[(\d+)\]/g, '.$1'), ...(field ? [field] : [])].join('.');
 }
 
 function copy(error: GraphQLError, message: string, extensions: Record<string, unknown>): GraphQLError {

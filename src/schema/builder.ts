@@ -30,6 +30,10 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodeQueryOptions: {
       description: 'Any object by its global id; null when there is none in the viewer’s organization.',
       args: { id: { description: 'A global id.' } },
+      resolve: (_root, { id }, _context, _info, resolveNode) => {
+        requireNodeId(id, 'id');
+        return resolveNode(id);
+      },
     },
     nodesQueryOptions: {
       description: 'Objects by their global ids, in the order of the ids, null where there is none; at most 100.',
@@ -39,7 +43,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
           throw badUserInput({ path: 'ids', message: `expected at most ${maxNodes} ids, got ${ids.length}` });
         }
         ids.forEach((id, index) => {
-          checkNodeId(String(id), `ids.${index}`);
+          requireNodeId(id, `ids.${index}`);
         });
         return resolveNodes(ids);
       },
@@ -59,6 +63,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
 });
 
 const maxNodes = 100;
+const unknownNode = { typename: '', id: '' };
 
 builder.queryType({ description: 'Reads. All of them see the viewer’s organization only.' });
 builder.mutationType({ description: 'Writes. Each is all or nothing, and answers after its commit.' });
@@ -81,23 +86,25 @@ function parseTime(value: unknown): string {
   return parsed;
 }
 
+/** The type and key of a node's global id; unknownNode for a text that is none, so that its argument can be named. */
 function decodeNodeId(id: string): { typename: string; id: string } {
   const parsed = parseGlobalId(id);
-  if (parsed && isNodeType(parsed.typename)) return { typename: parsed.typename, id: parsed.key };
-  throw badUserInput({ path: 'id', message: 'expected a global id' });
+  return parsed && isKeyOf(parsed.typename, parsed.key) ? { typename: parsed.typename, id: parsed.key } : unknownNode;
 }
 
-/**
- * Checks an id among several, so that the error tells which.
- * @throws BAD_USER_INPUT naming `path`
- */
-function checkNodeId(id: string, path: string): void {
+/** @throws BAD_USER_INPUT naming `path` */
+function requireNodeId({ typename }: { typename: string }, path: string): void {
+  if (typename === unknownNode.typename) throw badUserInput({ path, message: 'expected a global id' });
+}
+
+function isKeyOf(typename: string, key: string): boolean {
+  if (!isNodeType(typename)) return false;
+  const { pothosOptions } = builder.configStore.getTypeConfig(typename as never);
   try {
-    const { typename, id: key } = decodeNodeId(id);
-    const { pothosOptions } = builder.configStore.getTypeConfig(typename as never);
     (pothosOptions as { id?: { parse?: (key: string) => unknown } }).id?.parse?.(key);
+    return true;
   } catch {
-    throw badUserInput({ path, message: 'expected a global id' });
+    return false;
   }
 }
 

@@ -21,13 +21,15 @@ const maxCachedWords = 50_000;
 const padding = 0;
 const gramLength = 4;
 const shortestWordWithGrams = 3;
-// "not very good" must not look like "good": the words behind a negation get an id of their own as well.
+// "not very good" must not look like "good": the words behind a negation are other words.
 const negations = new Set(
   `not no never none nobody nothing neither nor without hardly cannot cant dont doesnt didnt isnt arent wasnt werent wont
   wouldnt couldnt shouldnt hasnt havent hadnt aint`.split(/\s+/),
 );
 const negatedWords = 4;
 const clauseEnd = /^(?:[.,;:!?]|but)$/;
+const numberPattern = /^\p{N}+$/u;
+const anyNumber = '0';
 const wordPattern = /[\p{L}\p{M}\p{N}']+|[^\s\p{L}\p{M}\p{N}\p{C}']/gu;
 
 interface WordIds {
@@ -44,9 +46,9 @@ const negation = hashText('<not>');
 const wordCache = new Map<string, WordIds>();
 
 /**
- * Ids of a text for the model's input. Each word gives itself, its pair with the word before, its character 4-grams,
- * and its pair with "not" if a negation precedes it in the clause. An Int32Array of 1..maxSentimentTokens ids; a text
- * without any visible character is one id of padding.
+ * Ids of a text for the model's input. Each word gives its pair with the word before, itself and its character 4-grams;
+ * behind a negation in the same clause, the last two give way to its pair with "not". All numbers are one word. An
+ * Int32Array of 1..maxSentimentTokens ids; a text without any visible character is one id of padding.
  */
 export function tokenizeSentiment(text: string): Int32Array {
   const normalized = text.slice(0, maxCharacters).toLowerCase().replaceAll('\u2019', "'");
@@ -55,8 +57,9 @@ export function tokenizeSentiment(text: string): Int32Array {
   let negated = 0;
   for (const [match] of normalized.matchAll(wordPattern)) {
     const word = lookUpWord(match.slice(0, maxWordLength));
-    ids.push(pairId(previous, word.hash), ...word.ids);
+    ids.push(pairId(previous, word.hash));
     if (negated > 0) ids.push(pairId(negation, word.hash));
+    else ids.push(...word.ids);
     negated = countNegated(word, negated);
     previous = word.hash;
     if (ids.length >= maxSentimentTokens) break;
@@ -85,11 +88,12 @@ function lookUpWord(word: string): WordIds {
   const cached = wordCache.get(word);
   if (cached !== undefined) return cached;
   if (wordCache.size >= maxCachedWords) wordCache.clear();
+  const known = numberPattern.test(word) ? anyNumber : word;
   const computed: WordIds = {
-    hash: hashText(word),
+    hash: hashText(known),
     isNegation: negations.has(word) || word.endsWith("n't"),
     endsClause: clauseEnd.test(word),
-    ids: Int32Array.from(listWordIds(word)),
+    ids: Int32Array.from(listWordIds(known)),
   };
   wordCache.set(word, computed);
   return computed;

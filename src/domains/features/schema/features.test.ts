@@ -53,3 +53,52 @@ describe('a page of features', () => {
     );
   });
 });
+
+describe('a feature', () => {
+  test('costs one statement for itself and one for its owner', async () => {
+    const { data } = await app.query('{ features(first: 1) { nodes { id name } } }');
+    const [{ id, name }] = data.features.nodes;
+    let answer: Awaited<ReturnType<TestApp['query']>> | undefined;
+    const statements = await countStatements(app, async () => {
+      answer = await app.query('query ($id: ID!) { feature(id: $id) { name owner { name } } }', { id });
+    });
+    expect(answer?.data.feature).toEqual({ name, owner: { name: 'Ada' } });
+    expect(statements).toEqual(['listFeaturesByIds', 'listUsersByIds']);
+  });
+});
+
+describe('100 features at a deep cursor', () => {
+  const page = `query ($after: String) {
+    features(first: 100, after: $after, orderBy: { field: NAME, direction: ASC }) {
+      nodes { name status createdAt } pageInfo { endCursor hasNextPage hasPreviousPage }
+    }
+  }`;
+
+  test('cost one statement, without a count or a summary nobody asked for', async () => {
+    const first = await app.query(page);
+    const { endCursor } = first.data.features.pageInfo;
+    let answer: Awaited<ReturnType<TestApp['query']>> | undefined;
+    const statements = await countStatements(app, async () => {
+      answer = await app.query(page, { after: endCursor });
+    });
+    expect(statements).toEqual(['list_features']);
+    expect(answer?.data.features.nodes).toHaveLength(20);
+    expect(answer?.data.features.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: true });
+    const names = [...first.data.features.nodes, ...answer!.data.features.nodes].map(({ name }) => name);
+    expect(names).toEqual([...new Set(names)].sort());
+    expect(names).toHaveLength(120);
+  });
+
+  test('cost one statement more for the count, and one for all summaries', async () => {
+    const withCount = await countStatements(app, () => app.query('{ features(first: 100) { totalCount } }'));
+    expect(withCount.sort()).toEqual(['count_features', 'list_features']);
+    const document = '{ features(first: 100) { nodes { testSummary { total } testCases(first: 1) { totalCount } } } }';
+    const withSummaries = await countStatements(app, () => app.query(document));
+    expect(withSummaries.sort()).toEqual([
+      'count_test_cases',
+      'listTestSummariesByFeatureId',
+      'list_features',
+      'list_test_cases',
+    ]);
+  });
+});

@@ -1,0 +1,100 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../db/client.ts';
+import { createTestApp, type TestApp } from '../testing/test-app.ts';
+
+/** What a client and the log learn when something breaks that no input should break. */
+const secret = 'connection to 10.0.0.7 refused: relation "features" column secret';
+
+let app: TestApp;
+let isBroken = false;
+let logged: Record<string, unknown>[] = [];
+
+beforeAll(async () => {
+  const log = pino({ level: 'info' }, { write: (line: string) => logged.push(JSON.parse(line)) });
+  app = await createTestApp({
+    log,
+    wrapDependencies: (given) => ({ ...given, database: breakable(given.database) }),
+  });
+});
+
+beforeEach(() => {
+  isBroken = false;
+  logged = [];
+});
+
+afterAll(() => app.close());
+
+function breakable(database: Database): Database {
+  return {
+    run: (statement, values) => (isBroken ? Promise.reject(new Error(secret)) : database.run(statement, values)),
+    transaction: (work) => database.transaction(work),
+  };
+}
+
+describe('a failing database', () => {
+  test.each([
+    ['a query', '{ features { totalCount } }'],
+    ['a nullable field', '{ viewer { name } }'],
+    ['a search', '{ searchDocuments(query: "x") { score } }'],
+    ['a mutation', 'mutation { createFeature(input: { name: "x" }) { feature { id } } }'],
+  ])('is INTERNAL with the request’s id for %s, and logged once', async (_label, document) => {
+    isBroken = true;
+    const answer = await app.query(document);
+    expect(answer.errors).toHaveLength(1);
+    const [error] = answer.errors!;
+    expect(error!.extensions).toEqual({ code: 'INTERNAL', requestId: answer.headers.get('x-request-id') });
+    expect(JSON.stringify(error)).not.toMatch(/10\.0\.0\.7|relation|secret|Error:|\.ts/);
+    expect(logged).toHaveLength(1);
+    expect(logged[0]).toMatchObject({ level: 50, requestId: error!.extensions.requestId, err: { message: secret } });
+  });
+
+  test('takes the request id that came with the request', async () => {
+    isBroken = true;
+    const response = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-request-id': 'proxy-4711-abc' },
+      body: JSON.stringify({ query: '{ features { totalCount } }' }),
+    });
+    expect(response.headers.get('x-request-id')).toBe('proxy-4711-abc');
+    const { errors } = (await response.json()) as { errors: { extensions: unknown }[] };
+    expect(errors[0]!.extensions).toEqual({ code: 'INTERNAL', requestId: 'proxy-4711-abc' });
+  });
+
+  test('leaves what needs no database', async () => {
+    isBroken = true;
+    const answer = await app.query('{ models { name } viewer { name } }');
+    expect(answer.data).toEqual({ models: [{ name: 'energy-forecast' }, { name: 'sentiment' }], viewer: null });
+    expect(answer.errors?.map(({ path }) => path)).toEqual([['viewer']]);
+  });
+});
+
+describe('a document that is wrong', () => {
+  test.each([
+    ['is no GraphQL', '{ features(', 'GRAPHQL_PARSE_FAILED'],
+    ['is empty', '', 'GRAPHQL_PARSE_FAILED'],
+    ['has a lone surrogate escape', '{ sentiment(text: "\\ud800") { label } }', 'GRAPHQL_PARSE_FAILED'],
+    ['asks for an unknown field', '{ feature_ }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['leaves out an argument', '{ feature { id } }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['selects nothing of an object', '{ viewer }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['uses an unknown type', 'query ($x: Nope) { models { name } }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['gives a text for a number', '{ features(first: "1") { totalCount } }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['gives a bad time', '{ forecast(siteId: "x", from: "now") { issuedAt } }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['asks for __proto__', '{ __proto__ }', 'GRAPHQL_VALIDATION_FAILED'],
+  ])('that %s', async (_label, document, code) => {
+    const answer = await app.query(document);
+    expect([...new Set(answer.errors?.map(({ extensions }) => extensions.code))]).toEqual([code]);
+    expect(answer.data ?? null).toBeNull();
+    expect(logged).toEqual([]);
+  });
+
+  test('names an operation that is not there', async () => {
+    const response = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: 'query A { models { name } }', operationName: '__proto__' }),
+    });
+    const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] };
+    expect(['BAD_USER_INPUT', 'GRAPHQL_VALIDATION_FAILED']).toContain(errors[0]!.extensions.code);
+  });
+});

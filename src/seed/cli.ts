@@ -1,0 +1,97 @@
+/** `npm run seed -- --scale N`: demo data or as many as a benchmark wants, into the server's database. */
+import { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import { createPool, type Pool } from '../db/client.ts';
+import { migrate } from '../db/migrate.ts';
+import { joinDatabaseServer } from '../db/server.ts';
+import { StartupError } from '../errors.ts';
+import { scanModelRepository } from '../inference/repository.ts';
+import { createWorkerEngine } from '../inference/worker-engine.ts';
+import { maxFeatures, maxMessagesPerConversation, parseScale } from './bulk/scale.ts';
+import { finishInterrupted, seedScale } from './bulk/seed-scale.ts';
+import { seedDemoOnce } from './demo.ts';
+import { measureDisk, vacuumTables } from './maintenance.ts';
+import { createProgress, type Progress, secondsSince } from './progress.ts';
+
+interface Flags {
+  scale: string;
+  messagesPerConversation?: string;
+  reset: boolean;
+}
+
+async function main(flags: Flags): Promise<void> {
+  const scale = parseScale(flags.scale, flags.messagesPerConversation);
+  const config = readConfig();
+  const progress = createProgress(process.stdout);
+  const startedMs = performance.now();
+  const ends: (() => Promise<unknown>)[] = [];
+  try {
+    const server = await joinDatabaseServer({ ...config, purpose: 'npm run seed', onLoss: exitWith });
+    ends.push(() => server.stop());
+    await migrate(server.connection);
+    const database = createPool({ connection: server.connection, size: 2 });
+    ends.push(() => database.close());
+    const inference = await createWorkerEngine({ repository: await scanModelRepository(config.modelsDir) });
+    ends.push(() => inference.close());
+    const options = { database, inference, now: new Date(), isReset: flags.reset };
+    if (!flags.reset && (await finishInterrupted(database, progress))) {
+      progress.note('An earlier seed was complete but for its VACUUM, which is done now.');
+    }
+    if (scale === 'demo') await seedDemo(options, progress);
+    else await seedScale({ ...options, scale, progress });
+    await report(database, progress, startedMs);
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+async function seedDemo(options: Parameters<typeof seedDemoOnce>[0], progress: Progress): Promise<void> {
+  if ((await seedDemoOnce(options)) === 'present') {
+    progress.note('The demo data are there already: add --reset to delete everything and seed again.');
+  } else {
+    await vacuumTables(options.database, () => {});
+  }
+}
+
+async function report(database: Pool, progress: Progress, startedMs: number): Promise<void> {
+  const { tables, totalBytes } = await measureDisk(database);
+  const largest = tables.slice(0, 6).map(({ table, bytes }) => `${table} ${describeBytes(bytes)}`);
+  progress.note(
+    `Done in ${secondsSince(startedMs)} s; the database takes ${describeBytes(totalBytes)}: ${largest.join(', ')}.`,
+  );
+}
+
+function describeBytes(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(0)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+function exitWith(error: Error): void {
+  console.error(error.message);
+  process.exit(1);
+}
+
+/** One line for what the caller can mend, the stack for a fault of ours. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof StartupError || ['MigrationError', 'EmbeddedPostgresError'].includes(error.name)) return message;
+  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `DATABASE_URL: nobody answers there (${message})`;
+  if (error.name === 'PostgresError') return `the database refused: ${message}`;
+  return error.stack ?? message;
+}
+
+const command = new Command('npm run seed --')
+  .description('Fills the database with demo data.')
+  .requiredOption('--scale <size>', `"demo", or a number of features, 1 to ${maxFeatures}; other tables in proportion`)
+  .option(
+    '--messages-per-conversation <count>',
+    `on average, 1 to ${maxMessagesPerConversation} (default: 20, above 100,000 features 10)`,
+  )
+  .option('--reset', 'delete all rows of all organizations first', false);
+
+try {
+  await main(command.parse().opts<Flags>());
+} catch (error) {
+  console.error(explain(error));
+  process.exitCode = 1;
+}
