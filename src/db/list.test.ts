@@ -225,6 +225,8 @@ async function stepWalks(
   walks.forEach((walk, index) => {
     const { identities, pageInfo } = answers[index]!;
     expect(isBackward ? pageInfo.hasNextPage : pageInfo.hasPreviousPage).toBe(walk.cursor !== null);
+    // Also ends a walk that would go round in circles.
+    expect(identities.filter((identity) => walk.seen.includes(identity))).toEqual([]);
     walk.seen = isBackward ? [...identities, ...walk.seen] : [...walk.seen, ...identities];
     walk.cursor = (isBackward ? pageInfo.startCursor : pageInfo.endCursor) ?? walk.cursor;
     walk.isDone = !(isBackward ? pageInfo.hasPreviousPage : pageInfo.hasNextPage);
@@ -246,7 +248,6 @@ function expectWhole(walk: Walk, atStart: readonly OracleRow[], atEnd: readonly 
   const end = identitiesOf(atEnd);
   if (isUnchanged) expect(walk.seen).toEqual(end);
   const seen = new Set(walk.seen);
-  expect(walk.seen).toHaveLength(seen.size);
   const present = new Set(end);
   expect(walk.seen.filter((identity) => present.has(identity))).toEqual(end.filter((identity) => seen.has(identity)));
   const stable = identitiesOf(atStart).filter((identity) => present.has(identity));

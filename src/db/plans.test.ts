@@ -74,7 +74,7 @@ function argumentsOf(source: ListSource, filter: string): Record<string, Value> 
   const ids = { idFrom: firstIdAt(epochMs(month.from)), idTo: firstIdAt(epochMs(month.to)) };
   const known: Record<string, Record<string, Value>> = {
     status: { status: source === testCaseList.source ? 'FAILED' : 'IN_REVIEW' },
-    statusIn: { statusIn: ['DONE', 'PLANNED', 'IN_REVIEW'] },
+    statusIn: { statusIn: ['IN_REVIEW', 'CANCELLED'] },
     ownerId: { ownerId: tables.userId },
     userId: { userId: tables.userId },
     nameContains: { namePattern: '%report%' },
@@ -154,8 +154,15 @@ function describeRequest({ filters, order, direction, after, before }: PageReque
   return `${mode} [${Object.keys(filters)}] ${order} ${direction}${cursors}: ${printPlan(plan)}`;
 }
 
-/** Filters no order's index can hold: what they leave is found by their own index and sorted. */
-const narrowingConditions = /created_at >=|name ~~\*|= parents\.id/;
+/** Filters no order's index can hold: what an index finds for them, or for the filters beside them, may be sorted. */
+const sortedFilters = ['createdAt', 'nameContains'];
+
+function maySort({ filters }: PageRequest, scan: Plan): boolean {
+  const condition = scan['Index Cond'] ?? '';
+  if (condition.includes('= parents.id')) return true;
+  // More than the organization: never the whole of it.
+  return sortedFilters.some((filter) => filter in filters) && condition.includes(' AND ');
+}
 
 test('the lists here are all that pages are made of', () => {
   expect(lists.map(({ name }) => name).sort()).toEqual(listCases.map((list) => list.table).sort());
@@ -171,7 +178,7 @@ describe.each(lists)('a page of $name', ({ list }) => {
       const plan = await explain(client, await pageStatement(list, request));
       const isBad =
         nodesOf(plan).some((node) => node['Node Type'] === 'Seq Scan') ||
-        sortedScans(plan).some((scan) => !narrowingConditions.test(scan['Index Cond'] ?? ''));
+        sortedScans(plan).some((scan) => !maySort(request, scan));
       if (isBad) faults.push(describeRequest(request, mode, plan));
     }
     expect(faults).toEqual([]);
@@ -182,7 +189,7 @@ describe.each(lists)('a page of $name', ({ list }) => {
     async (mode) => {
       await client.unsafe(`set plan_cache_mode = ${mode}`);
       const indexed = filterSets(list.source).filter((set) => set.length <= 1 || String(set) === 'model,version');
-      const sets = indexed.filter((set) => !set.includes('createdAt') && !set.includes('nameContains'));
+      const sets = indexed.filter((set) => !set.some((filter) => sortedFilters.includes(filter)));
       const heads = 'page' in list ? 5 : parentsOf(list.source).length;
       const faults: string[] = [];
       for (const request of requestsOf(list.source, sets)) {

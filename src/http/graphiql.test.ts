@@ -12,7 +12,7 @@ const executable = findBrowser();
 if (!executable)
   console.warn('GraphiQL in a browser: skipped, no chromium on the PATH (Debian: apt-get install chromium)');
 
-describe.skipIf(!executable)('GraphiQL in a browser', () => {
+describe.skipIf(!executable)('GraphiQL in a browser', { timeout: 60_000 }, () => {
   let app: TestApp;
   let server: Server;
   let browser: Browser;

@@ -61,10 +61,9 @@ function publicOriginal(error: GraphQLError): GraphQLError | null {
 }
 
 function withCode(error: GraphQLError, original: GraphQLError): GraphQLError {
-  const { originalError: _internal, ...extensions }: Record<string, unknown> = {
-    ...original.extensions,
-    ...error.extensions,
-  };
+  const { originalError, ...extensions }: Record<string, unknown> = { ...original.extensions, ...error.extensions };
+  // Yoga puts the cause of a body it could not read here: never for clients, and no error of GraphQL that could be a 200.
+  if (originalError) extensions.http = { status: errorStatus.BAD_USER_INPUT };
   const code = String(extensions.code ?? '');
   if (code in errorStatus && (code !== 'BAD_USER_INPUT' || extensions.issues)) {
     // An error that has no path stopped the whole request; one of a field leaves the others' answers standing.

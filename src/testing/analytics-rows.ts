@@ -57,6 +57,8 @@ export async function seedAnalyticsRows(
   };
   // The borders of the range themselves.
   for (const createdAt of [range.from, range.to]) {
+    rows.features.push({ id: newId(), createdAt, completedAt: createdAt, complexityPoints: 1 });
+    rows.messages.push({ createdAt, authorId: null, sentimentLabel: 'POSITIVE', sentimentScore: 1 });
     rows.conversations.push(withId(createdAt));
     rows.deployments.push({ createdAt, finishedAt: createdAt, status: 'SUCCEEDED', environment: 'STAGING' });
   }

@@ -26,7 +26,9 @@ const idAt = (count: number) =>
   `(left(first_id_at(${momentOf(count)})::text, 14) || '7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid`;
 const idOf = (table: string) => `md5('${table}' || n)::uuid`;
 const ofList = (list: string) => `(array[${list}])`;
-const statuses = ofList(`'DONE', 'DONE', 'DONE', 'PLANNED', 'IN_PROGRESS', 'IN_PROGRESS', 'IN_REVIEW'`);
+const commonStatus = `${ofList(`'DONE', 'DONE', 'PLANNED', 'IN_PROGRESS'`)}[1 + n % 4]`;
+/** One feature in a hundred is in review. */
+const status = `(case when n % 97 = 3 then 'IN_REVIEW' else ${commonStatus} end)::feature_status`;
 const name = `initcap(substr(md5(n::text), 1, 2)) || ' ' || ofWords.word || ' ' || md5((n * 7)::text)`;
 const word = `lateral (select ${ofList(`'search', 'export', 'billing', 'report', 'login', 'import'`)}[1 + n % 6] as word) as ofWords`;
 
@@ -76,7 +78,7 @@ function inserts(features: number, org: string, user: string): string[] {
   const conversations = features / 2;
   return [
     `insert into features (organization_id, id, name, description, status, complexity_points, owner_id, created_at, updated_at)
-      select ${org}, ${idOf('f')}, ${name}, '', ${statuses}[1 + n % 7]::feature_status, n % 50, ${user},
+      select ${org}, ${idOf('f')}, ${name}, '', ${status}, n % 50, ${user},
         ${momentOf(features)}, ${momentOf(features)} + (n * 7919 % 1000) * interval '1 hour' ${series(features)}, ${word}`,
     `insert into test_cases (organization_id, id, feature_id, name, status, created_at)
       select organization_id, gen_random_uuid(), id, 'Test', ${ofList(`'PASSED', 'FAILED', 'PENDING', 'SKIPPED'`)}[1 + k % 4]::test_status, created_at

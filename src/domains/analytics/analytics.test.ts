@@ -14,7 +14,7 @@ type Interval = (typeof intervals)[number];
 type Row = Record<string, unknown>;
 
 /** Starts and ends within a bucket of every width; Europe’s clocks go forward in it, UTC’s do not. */
-const range = { from: '2024-03-19T10:30:00.000Z', to: '2024-05-07T20:15:00.000Z' };
+const range = { from: '2024-03-19T10:30:00.000Z', to: '2024-05-07T20:30:00.000Z' };
 
 let app: TestApp;
 let rows: AnalyticsRows;

@@ -1,4 +1,7 @@
-/** Conversations and their messages by the hundred thousand, made inside Postgres from a pool of scored dialogues. */
+/**
+ * Conversations and their messages by the hundred thousand, made inside Postgres from a pool of scored dialogues. COPY from
+ * this process took as long (400,000 messages in 3.3 s against 3.7 s), but kept two cores busy instead of one and would be bound by the network elsewhere.
+ */
 import { sql } from 'drizzle-orm';
 import { arg, bare, statement, statementByShape } from '../../db/statement.ts';
 import { conversations, messages } from '../../domains/conversations/tables.ts';

@@ -44,7 +44,7 @@ export function parseScale(scale: string, messagesPerConversation?: string): Sca
 
 /**
  * Rows of ten neighbours, in an order that differs from ten to ten: varied, with exact totals (5 and 2 on average).
- * See countAt in bulk/expressions.ts, which reads these lists in SQL.
+ * See countAt in expressions.ts, which reads these lists in SQL.
  */
 export const testCasesPerFeature = [5, 0, 12, 3, 7, 2, 8, 4, 6, 3];
 export const deploymentsPerFeature = [2, 0, 6, 1, 3, 0, 4, 1, 2, 1];
