@@ -4,6 +4,8 @@ import postgres from 'postgres';
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** false: planned anew for each run's values, at the price of a round trip. Default: true. */
+  readonly isPrepared?: boolean;
 }
 
 export type Value = string | number | boolean | null | readonly string[] | readonly number[];
@@ -75,7 +77,9 @@ function createDatabase(
       const startedAt = performance.now();
       let failure: unknown;
       try {
-        return await client.unsafe<Row[] & postgres.Row[]>(statement.text, values as never[], { prepare: true });
+        return await client.unsafe<Row[] & postgres.Row[]>(statement.text, values as never[], {
+          prepare: statement.isPrepared ?? true,
+        });
       } catch (error) {
         failure = error;
         throw error;

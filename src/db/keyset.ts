@@ -19,6 +19,8 @@ export interface Filter {
    * that match: `column` = each element of the argument, an array of `type`.
    */
   each?: { column: Column; type: string; argument: string };
+  /** A filter by a range of this property: how many rows it leaves, and so the right plan, depends on its values. */
+  range?: string;
 }
 
 /** A list the schema offers: its table, its filters and its orders. Every order ends in the primary key. */
@@ -73,7 +75,7 @@ export function pageQuery(source: ListSource, shape: PageShape): SQL {
 export function nestedPageQuery(source: ListSource, shape: PageShape): SQL {
   const parent = requireParent(source);
   return sql`select parents.id as "parentId", page.* from unnest(${arg('parents')}::uuid[]) as parents(id)
-    cross join lateral (${scan(source, shape, [sql`${parent} = parents.id`, ...(source.nested ? [source.nested] : [])])} limit ${arg('limit')}) as page`;
+    cross join lateral (${scan(source, shape, ofParent(source, parent))} limit ${arg('limit')}) as page`;
 }
 
 /** How many rows a list has under its filters, as `count`. Arguments: organizationId and the filters' own. */
@@ -81,11 +83,24 @@ export function countQuery(source: ListSource, filters: readonly string[]): SQL 
   return sql`select count(*)::integer as count from ${source.table} where ${conditions(source, filters, [])}`;
 }
 
-/** The count of each parent that has rows, as parentId and count. */
+/** The count of each parent, as parentId and count. */
 export function nestedCountQuery(source: ListSource, filters: readonly string[]): SQL {
   const parent = requireParent(source);
-  return sql`select ${parent} as "parentId", count(*)::integer as count from ${source.table}
-    where ${conditions(source, filters, [sql`${parent} = any(${arg('parents')}::uuid[])`])} group by ${parent}`;
+  return sql`select parents.id as "parentId", rows.count from unnest(${arg('parents')}::uuid[]) as parents(id)
+    cross join lateral (select count(*)::integer as count from ${source.table}
+      where ${conditions(source, filters, ofParent(source, parent))}) as rows`;
+}
+
+/**
+ * Whether one plan fits all values of a page. Not so for a range in an order of another column: the cached plan of a
+ * day's range sorts what it finds, and for all time that is the table (59,400 rows for a page of 20, against 21).
+ */
+export function isPlanStable(source: ListSource, shape: PageShape): boolean {
+  const [first] = keyOf(source, shape.order);
+  return shape.filters.every((name) => {
+    const { range } = source.filters[name]!;
+    return range === undefined || range === first!.property;
+  });
 }
 
 export function keyOf(source: ListSource, order: string): readonly KeyPart[] {
@@ -128,6 +143,10 @@ function keyComparison(key: readonly KeyPart[], operator: SQL, side: 'after' | '
     sql`, `,
   );
   return key.length === 1 ? sql`${left} ${operator} ${right}` : sql`(${left}) ${operator} (${right})`;
+}
+
+function ofParent(source: ListSource, parent: Column): SQL[] {
+  return [sql`${parent} = parents.id`, ...(source.nested ? [source.nested] : [])];
 }
 
 function requireParent(source: ListSource): Column {

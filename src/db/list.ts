@@ -1,6 +1,7 @@
 import type { Database, Value } from './client.ts';
 import {
   countQuery,
+  isPlanStable,
   keyOf,
   type ListSource,
   nestedCountQuery,
@@ -56,7 +57,11 @@ export interface NestedList<Row> {
 }
 
 export function createList<Row>(source: ListSource): List<Row> {
-  const pageStatement = statementByShape<PageShape, Row>(`list_${source.name}`, (shape) => pageQuery(source, shape));
+  const pageStatement = statementByShape<PageShape, Row>(
+    `list_${source.name}`,
+    (shape) => pageQuery(source, shape),
+    (shape) => isPlanStable(source, shape),
+  );
   const countStatement = statementByShape<readonly string[], { count: number }>(`count_${source.name}`, (filters) =>
     countQuery(source, filters),
   );

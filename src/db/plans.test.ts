@@ -268,6 +268,25 @@ test('hot statements are prepared once per connection, whatever the batch size',
   await pool.close();
 });
 
+test('a range in the order of another column is planned anew for each range', async () => {
+  const pool = createPool({ connection: database.connection, size: 1 });
+  const page = (order: string) =>
+    featureList.page(pool, tables.organizationId, {
+      filters: { createdAt: { createdFrom: '2025-01-01 00:00:00+00', createdTo: '2025-02-01 00:00:00+00' } },
+      order,
+      direction: 'ASC',
+      limit: 20,
+      isBackward: false,
+      after: null,
+      before: null,
+    });
+  await page('NAME');
+  expect(await preparedStatements(pool)).toEqual([]);
+  await page('CREATED_AT');
+  expect(await preparedStatements(pool)).toHaveLength(1);
+  await pool.close();
+});
+
 function preparedStatements(pool: Database): Promise<{ text: string; calls: number }[]> {
   const text = `select statement as text, (generic_plans + custom_plans)::integer as calls
     from pg_prepared_statements where statement !~ 'pg_prepared_statements' order by 1`;

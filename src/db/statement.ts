@@ -20,7 +20,7 @@ export function arg(name: string): Placeholder {
  * Compiles a statement when its module loads, so that a request pays for binding only.
  * The name stands in front of the text as a comment: database logs and pg_stat_statements then point at the function.
  */
-export function statement<Row>(name: string, query: SQL): CompiledStatement<Row> {
+export function statement<Row>(name: string, query: SQL, isPrepared = true): CompiledStatement<Row> {
   const compiled = dialect.sqlToQuery(query);
   const parameters = compiled.params.map((parameter) => {
     if (!is(parameter, Placeholder))
@@ -31,6 +31,7 @@ export function statement<Row>(name: string, query: SQL): CompiledStatement<Row>
   const self: CompiledStatement<Row> = {
     name,
     text,
+    isPrepared,
     parameters,
     run: (database, values) =>
       database.run<Row>(
@@ -48,13 +49,14 @@ export function statement<Row>(name: string, query: SQL): CompiledStatement<Row>
 export function statementByShape<Shape, Row>(
   name: string,
   build: (shape: Shape) => SQL,
+  isPrepared: (shape: Shape) => boolean = () => true,
 ): (shape: Shape) => CompiledStatement<Row> {
   const compiled = new Map<string, CompiledStatement<Row>>();
   return (shape) => {
     const key = JSON.stringify(shape);
     const known = compiled.get(key);
     if (known) return known;
-    const made = statement<Row>(name, build(shape));
+    const made = statement<Row>(name, build(shape), isPrepared(shape));
     compiled.set(key, made);
     return made;
   };

@@ -9,10 +9,12 @@ import type { NestedLoader } from './loader.ts';
 
 type ExtendedTypes = PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>;
 
-/** What a connection field resolves to; edges and cursors are made only when they are selected. */
-export interface Connection<Row> extends Page<Row> {
+/** What a connection field resolves to; statements run, and edges and cursors are made, only when they are selected. */
+export interface Connection<Row> {
   source: ListSource;
   order: string;
+  /** The page; loaded at the first call. */
+  page: () => Promise<Page<Row>>;
   totalCount: () => Promise<number>;
 }
 
@@ -103,9 +105,13 @@ export function connectionType<Row extends object>(name: string, node: ObjectRef
       edges: t.field({
         type: [edge],
         description: 'The page with a cursor for each.',
-        resolve: (connection) => connection.rows.map((row) => ({ row, connection })),
+        resolve: (connection) => connection.page().then(({ rows }) => rows.map((row) => ({ row, connection }))),
       }),
-      nodes: t.field({ type: [node], description: 'The page without cursors.', resolve: ({ rows }) => rows as never }),
+      nodes: t.field({
+        type: [node],
+        description: 'The page without cursors.',
+        resolve: ({ page }) => page().then(({ rows }) => rows) as never,
+      }),
       pageInfo: t.field({
         type: builder.pageInfoRef(),
         description: 'Whether and where to go on.',
@@ -119,12 +125,13 @@ export function connectionType<Row extends object>(name: string, node: ObjectRef
   });
 }
 
-function toPageInfo<Row extends object>(connection: Connection<Row>) {
-  const [first] = connection.rows;
-  const last = connection.rows.at(-1);
+async function toPageInfo<Row extends object>(connection: Connection<Row>) {
+  const { rows, hasNextPage, hasPreviousPage } = await connection.page();
+  const [first] = rows;
+  const last = rows.at(-1);
   return {
-    hasNextPage: connection.hasNextPage,
-    hasPreviousPage: connection.hasPreviousPage,
+    hasNextPage,
+    hasPreviousPage,
     startCursor: first ? cursorOf(connection, first) : null,
     endCursor: last ? cursorOf(connection, last) : null,
   };
@@ -134,22 +141,25 @@ function cursorOf<Row extends object>({ source, order }: Connection<Row>, row: R
   return encodeCursor(scopeOf(source, order), keyOfRow(source, order, row));
 }
 
-/** A page of a list of the viewer's organization, as its connection. */
-export async function resolveList<Row>(
+/** A list of the viewer's organization, as its connection. */
+export function resolveList<Row>(
   list: List<Row>,
   context: Context,
   given: PageArguments,
   { order, direction }: ListOrder,
   filters: PageRequest['filters'] = {},
-): Promise<Connection<Row>> {
+): Connection<Row> {
   const { organizationId } = requireViewer(context);
   const request = toPageRequest(list.source, given, { order, direction }, filters);
-  const page = await list.page(context.database, organizationId, request);
-  const totalCount = () => list.count(context.database, organizationId, filters);
-  return { ...page, source: list.source, order, totalCount };
+  return {
+    source: list.source,
+    order,
+    page: once(() => list.page(context.database, organizationId, request)),
+    totalCount: () => list.count(context.database, organizationId, filters),
+  };
 }
 
-/** A page of a list below a parent, as its connection; all parents that ask alike in one tick share one statement. */
+/** A list below a parent, as its connection; all parents that ask alike in one tick share one statement. */
 export function resolveNestedList<Row>(
   loader: NestedLoader<Row>,
   context: Context,
@@ -157,9 +167,21 @@ export function resolveNestedList<Row>(
   given: PageArguments,
   { order, direction }: ListOrder,
   filters: PageRequest['filters'] = {},
-): Promise<Connection<Row>> {
+): Connection<Row> {
   const { source } = loader.list;
   const request = toPageRequest(source, given, { order, direction }, filters);
-  const totalCount = () => loader.count(context, parentId, filters);
-  return loader.page(context, parentId, request).then((page) => ({ ...page, source, order, totalCount }));
+  return {
+    source,
+    order,
+    page: () => loader.page(context, parentId, request),
+    totalCount: () => loader.count(context, parentId, filters),
+  };
+}
+
+function once<Result>(make: () => Result): () => Result {
+  let made: { result: Result } | undefined;
+  return () => {
+    made ??= { result: make() };
+    return made.result;
+  };
 }

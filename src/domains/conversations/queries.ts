@@ -22,6 +22,7 @@ export const conversationList = createList<Conversation>({
     userId: { condition: sql`${conversations.userId} = ${arg('userId')}` },
     createdAt: {
       condition: sql`${conversations.createdAt} >= ${arg('createdFrom')} and ${conversations.createdAt} < ${arg('createdTo')}`,
+      range: 'createdAt',
     },
   },
   orders: {
@@ -34,11 +35,13 @@ export const conversationList = createList<Conversation>({
 });
 
 /** Messages lie after their conversation's start (first digits of the UUIDv7: its millisecond), so earlier months are not read. */
+const sinceStart = sql`${messages.id} >= (left(parents.id::text, 13) || '-0000-0000-000000000000')::uuid`;
+
 export const messageList = createNestedList<Message>({
   name: 'messages',
   table: messages,
   parent: messages.conversationId,
-  nested: sql`${messages.id} >= (left(parents.id::text, 13) || '-0000-0000-000000000000')::uuid`,
+  nested: sinceStart,
   filters: {},
   orders: { CREATED_AT: [keyPart(messages, 'id', 'uuid')] },
 });
@@ -69,19 +72,19 @@ export interface SentimentSummary {
 
 const summaries = statement<SentimentSummary & { conversationId: string }>(
   'listSentimentSummariesByConversationId',
-  sql`select ${messages.conversationId} as "conversationId",
-      avg(${messages.sentimentScore})::float8 as mean,
-      count(*) filter (where ${messages.sentimentLabel} = 'NEGATIVE')::integer as negative,
-      count(*) filter (where ${messages.sentimentLabel} = 'NEUTRAL')::integer as neutral,
-      count(*) filter (where ${messages.sentimentLabel} = 'POSITIVE')::integer as positive,
-      count(*)::integer as total
-    from ${messages}
-    where ${messages.organizationId} = ${arg('organizationId')}
-      and ${messages.conversationId} = any(${arg('conversationIds')}::uuid[])
-    group by ${messages.conversationId}`,
+  sql`select parents.id as "conversationId", summary.*
+    from unnest(${arg('conversationIds')}::uuid[]) as parents(id) cross join lateral (
+      select avg(${messages.sentimentScore})::float8 as mean,
+        count(*) filter (where ${messages.sentimentLabel} = 'NEGATIVE')::integer as negative,
+        count(*) filter (where ${messages.sentimentLabel} = 'NEUTRAL')::integer as neutral,
+        count(*) filter (where ${messages.sentimentLabel} = 'POSITIVE')::integer as positive,
+        count(*)::integer as total
+      from ${messages}
+      where ${messages.organizationId} = ${arg('organizationId')} and ${messages.conversationId} = parents.id and ${sinceStart}
+    ) as summary`,
 );
 
-/** A summary for each conversation that has messages. */
+/** A summary for each conversation; all zero, without a mean, for one without messages. */
 export function listSentimentSummaries(database: Database, organizationId: string, conversationIds: readonly string[]) {
   return summaries.run(database, { organizationId, conversationIds });
 }

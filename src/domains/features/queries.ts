@@ -22,6 +22,7 @@ export const featureList = createList<Feature>({
     nameContains: { condition: sql`${features.name} ilike ${arg('namePattern')}` },
     createdAt: {
       condition: sql`${features.createdAt} >= ${arg('createdFrom')} and ${features.createdAt} < ${arg('createdTo')}`,
+      range: 'createdAt',
     },
   },
   orders: {

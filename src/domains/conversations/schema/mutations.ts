@@ -163,7 +163,7 @@ async function addMessages(
   const scores = await scoreOrSkip(context, organizationId, messages);
   const rows = messages.map((message, index) => ({
     ...scores[index]!,
-    ...withIdentity(message, index),
+    ...withIdentity(message, index, timeOfId(conversation.id)),
     role: message.role,
     content: message.content,
     authorId: message.authorId ?? (message.role === 'USER' ? conversation.userId : null),
@@ -176,8 +176,14 @@ async function addMessages(
   throw notFound('User', `${pathOf(Math.max(0, authors.indexOf(null)))}.authorId`);
 }
 
-function withIdentity({ createdAt }: MessageToAdd, sequence: number): { id: string; createdAt: string } {
-  const id = createdAt ? idAt(epochMs(createdAt), sequence) : newId();
+/** Never before the conversation's start, even when this process's clock is behind that of the one which started it. */
+function withIdentity(
+  { createdAt }: MessageToAdd,
+  sequence: number,
+  startMs: number,
+): { id: string; createdAt: string } {
+  const now = newId();
+  const id = createdAt || timeOfId(now) < startMs ? idAt(createdAt ? epochMs(createdAt) : startMs, sequence) : now;
   return { id, createdAt: new Date(timeOfId(id)).toISOString() };
 }
 

@@ -1,6 +1,6 @@
 import './deployment.ts';
 import './feature.ts';
-import './mutations.ts';
-import './queries.ts';
+import './feature-mutations.ts';
+import './feature-list.ts';
 import './test-case.ts';
-import './test-mutations.ts';
+import './test-case-mutations.ts';
