@@ -1,4 +1,3 @@
-import { renderGraphiQL as renderBundle } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
 
 /**
@@ -7,7 +6,11 @@ import type { GraphiQLOptions } from 'graphql-yoga';
  */
 const steadyTabs = '<style>.graphiql-tab { transform: none !important; }</style>';
 
-/** The page of GraphiQL, whole: script and styles are in it. */
-export function renderGraphiql(options: GraphiQLOptions): string {
-  return renderBundle(options).replace('</head>', () => `${steadyTabs}</head>`);
+/**
+ * The page of GraphiQL, whole: script and styles are in it, so it works without any network. The bundle is loaded when
+ * somebody first opens the page.
+ */
+export async function renderGraphiql(options: GraphiQLOptions): Promise<string> {
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  return renderGraphiQL(options).replace('</head>', () => `${steadyTabs}</head>`);
 }
