@@ -1,34 +1,17 @@
-import type { Server } from 'node:http';
 import { serverAudits } from 'graphql-http';
-import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestApp, type TestApp } from '../testing/test-app.ts';
-import { createListener, listen } from './listener.ts';
+import { type ServedApp, serveApp } from '../testing/serve-app.ts';
+import { createTestApp } from '../testing/test-app.ts';
 
-let app: TestApp;
-let server: Server;
-let origin = '';
+let served: ServedApp;
 
 beforeAll(async () => {
-  app = await createTestApp();
-  const listener = createListener({
-    graphql: app.handler,
-    readiness: async () => ({ isReady: true, details: {} }),
-    registry: new Registry(),
-    servesMetrics: true,
-  });
-  const listening = await listen(listener, '127.0.0.1', 0);
-  server = listening.server;
-  origin = `http://127.0.0.1:${listening.port}`;
+  served = await serveApp(await createTestApp());
 });
 
-afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
-  await app.close();
-});
+afterAll(() => served.close());
 
-const audits = serverAudits({ url: () => `${origin}/graphql`, fetchFn: fetch });
+const audits = serverAudits({ url: () => `${served.origin}/graphql`, fetchFn: fetch });
 
 describe('GraphQL over HTTP', () => {
   test('has all of its audits', () => {

@@ -1,34 +1,22 @@
-import type { Server } from 'node:http';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { type ServedApp, serveApp } from '../testing/serve-app.ts';
 import { createTestApp, type TestApp } from '../testing/test-app.ts';
-import { createListener, createMetricsListener, listen } from './listener.ts';
-import { createReadiness } from './readiness.ts';
+import { createMetricsListener, listen } from './listener.ts';
 
 let app: TestApp;
-let server: Server;
+let served: ServedApp;
 let origin = '';
 let isDraining = false;
 
 beforeAll(async () => {
   app = await createTestApp();
-  const listener = createListener({
-    graphql: app.handler,
-    readiness: createReadiness(app.database.pool, app.inference, () => isDraining),
-    registry: app.registry,
-    servesMetrics: true,
-  });
-  const listening = await listen(listener, '127.0.0.1', 0);
-  server = listening.server;
-  origin = `http://127.0.0.1:${listening.port}`;
+  served = await serveApp(app, () => isDraining);
+  origin = served.origin;
 });
 
-afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
-  await app.close();
-});
+afterAll(() => served.close());
 
 const post = (body: unknown, headers: Record<string, string> = {}) =>
   fetch(`${origin}/graphql`, {

@@ -1,0 +1,29 @@
+import { createListener, listen } from '../http/listener.ts';
+import { createReadiness } from '../http/readiness.ts';
+import type { TestApp } from './test-app.ts';
+
+export interface ServedApp {
+  /** Such as http://127.0.0.1:41234. */
+  origin: string;
+  /** Ends every connection and the app. */
+  close(): Promise<void>;
+}
+
+/** Serves a test app on a free port of loopback, with the whole HTTP surface. */
+export async function serveApp(app: TestApp, isDraining: () => boolean = () => false): Promise<ServedApp> {
+  const listener = createListener({
+    graphql: app.handler,
+    readiness: createReadiness(app.database.pool, app.inference, isDraining),
+    registry: app.registry,
+    servesMetrics: true,
+  });
+  const { server, port } = await listen(listener, '127.0.0.1', 0);
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await app.close();
+    },
+  };
+}
