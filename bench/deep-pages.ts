@@ -43,13 +43,14 @@ async function compare(database: Pool, modelsDir: string): Promise<void> {
   const app = createApp({
     dependencies: {
       database,
+      analyticsDatabase: database,
       inference,
       predictions: { record: () => {} },
       authenticate: createDemoAuthenticator(database),
     },
     log: pino({ level: 'error' }),
     registry: new Registry(),
-    hasGraphiql: false,
+    settings: { ...readConfig(), hasGraphiql: false },
   });
   const load = async (after: string | null) => {
     const body = JSON.stringify({ query, variables: { after } });

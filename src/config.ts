@@ -2,6 +2,44 @@ import { z } from 'zod';
 import { StartupError } from './errors.ts';
 
 const switchSetting = z.enum(['on', 'off']);
+const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const webUrl = z.url({ protocol: /^https?$/ });
+const commaList = (item: RegExp) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .refine((parts) => parts.every((part) => item.test(part)));
+
+const origin = /^https?:\/\/[^/?#\s,]+$/;
+const algorithm = /^(?:RS|PS|ES)(?:256|384|512)$|^EdDSA$|^Ed25519$/;
+
+/** `12`, `warn:12` (count and log, but let pass) or `off`. */
+const limitPattern = /^(?:off|(warn:)?([1-9]\d{0,9}))$/;
+const limit = (byDefault: string) =>
+  z
+    .string()
+    .regex(limitPattern)
+    .default(byDefault)
+    .transform((text): Limit => {
+      const [, warn, max] = limitPattern.exec(text)!;
+      return { max: max === undefined ? Number.POSITIVE_INFINITY : Number(max), isWarnOnly: warn !== undefined };
+    });
+
+const quotaPattern = /^(?:off|(warn:)?([1-9]\d{0,11})\/([1-9]\d{0,4}))$/;
+/** `600000/60`: points for each window of seconds; `warn:` as above. */
+const quota = (byDefault: string) =>
+  z
+    .string()
+    .regex(quotaPattern)
+    .default(byDefault)
+    .transform((text): Quota | null => {
+      const [, warn, points, windowSeconds] = quotaPattern.exec(text)!;
+      if (points === undefined) return null;
+      return { points: Number(points), windowSeconds: Number(windowSeconds), isWarnOnly: warn !== undefined };
+    });
+
+const limitForm = (what: string) => `a number of ${what}, warn:NUMBER to only count and log, or off`;
+const quotaForm = 'POINTS/SECONDS such as 600000/60, warn:POINTS/SECONDS to only count and log, or off';
 
 /**
  * Every setting of the server, the only place that reads the environment.
@@ -27,15 +65,120 @@ const settings = z.object({
     .describe('postgres://user:password@host:port/database; unset starts the embedded Postgres'),
   DATA_DIR: z.string().min(1).default('.data').describe('a folder for the embedded Postgres'),
   DATABASE_POOL: z.coerce.number().int().min(1).max(200).default(20).describe('connections of this process, 1 to 200'),
+  DATABASE_ANALYTICS_POOL: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(200)
+    .default(4)
+    .describe('connections of this process for analytics, beside DATABASE_POOL, 1 to 200'),
+  DATABASE_QUEUE: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(1_000)
+    .describe('statements that may wait for a connection, 0 to 100000'),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/ })
+    .optional()
+    .describe('redis://user:password@host:port/database; unset keeps rate limits in this process'),
   MODELS_DIR: z.string().min(1).default('models').describe('the folder of the ONNX model repository'),
   INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).optional().describe('worker threads for models, 1 to 64'),
-  AUTH: switchSetting.optional().describe('off: every request acts as the demo user'),
+  AUTH: z.literal('off').optional().describe('off: every request acts as the demo user'),
+  AUTH_JWKS_URL: webUrl.optional().describe('http(s) URL of the issuer’s public keys (JWKS)'),
+  AUTH_ISSUER: z.string().min(1).optional().describe('the iss claim of the tokens to accept'),
+  AUTH_AUDIENCE: z.string().min(1).optional().describe('the aud claim of the tokens to accept'),
+  AUTH_ALGORITHMS: commaList(algorithm)
+    .default(['RS256', 'PS256', 'ES256', 'EdDSA'])
+    .describe('signature algorithms separated by commas, of RS256, PS256, ES256 (also 384, 512), EdDSA'),
+  CORS_ORIGINS: commaList(origin)
+    .default([])
+    .describe('origins of web pages that may call the API, separated by commas, such as https://app.example.com'),
+  TRUSTED_PROXIES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe('how many proxies in front write X-Forwarded-For, 0 to 10'),
+  REQUEST_TIMEOUT_MS: milliseconds(1, 600_000)
+    .default(10_000)
+    .describe('milliseconds a request may take, 1 to 600000; a client may ask for less by X-Request-Timeout-Ms'),
+  MAX_IN_FLIGHT: z.coerce.number().int().min(1).max(1_000_000).default(2_000).describe('requests at work at a time'),
+  MAX_EVENT_LOOP_DELAY_MS: milliseconds(1, 60_000)
+    .default(1_000)
+    .describe('milliseconds the event loop may be late before requests are shed, 1 to 60000'),
+  DRAIN_DELAY_MS: milliseconds(0, 600_000)
+    .optional()
+    .describe('milliseconds between "not ready" and the end of listening on SIGTERM, 0 to 600000'),
+  DRAIN_TIMEOUT_MS: milliseconds(0, 600_000)
+    .default(10_000)
+    .describe('milliseconds that work in flight may take to finish at the end, 0 to 600000'),
+  LIMIT_BODY_BYTES: limit('2097152').describe(limitForm('bytes')),
+  LIMIT_TOKENS: limit('2000').describe(limitForm('tokens')),
+  LIMIT_DEPTH: limit('16').describe(limitForm('levels')),
+  LIMIT_ALIASES: limit('50').describe(limitForm('aliases')),
+  LIMIT_ROOT_FIELDS: limit('20').describe(limitForm('root fields')),
+  LIMIT_DIRECTIVES: limit('50').describe(limitForm('directives')),
+  LIMIT_COST: limit('20000').describe(limitForm('points')),
+  RATE_LIMIT_VIEWER: quota('600000/60').describe(quotaForm),
+  RATE_LIMIT_ADDRESS: quota('1200000/60').describe(quotaForm),
   GRAPHIQL: switchSetting.optional().describe('on or off; on unless NODE_ENV=production'),
+  INTROSPECTION: switchSetting.optional().describe('on or off; on unless NODE_ENV=production'),
+  SUGGESTIONS: switchSetting
+    .optional()
+    .describe('on or off: whether errors suggest names; on unless NODE_ENV=production'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .describe('trace, debug, info, warn, error, fatal or silent'),
 });
+
+type Settings = z.output<typeof settings>;
+
+/** The most of something that one request may have. */
+export interface Limit {
+  /** Infinity: off. */
+  max: number;
+  /** Over it is counted and logged, but passes. */
+  isWarnOnly: boolean;
+}
+
+/** Limits of a document, checked before it runs. */
+export interface Limits {
+  bodyBytes: Limit;
+  tokens: Limit;
+  depth: Limit;
+  aliases: Limit;
+  rootFields: Limit;
+  directives: Limit;
+  cost: Limit;
+}
+
+/** Points that may be spent in each window. */
+export interface Quota {
+  points: number;
+  windowSeconds: number;
+  isWarnOnly: boolean;
+}
+
+/** null: off. */
+export interface RateLimits {
+  viewer: Quota | null;
+  address: Quota | null;
+}
+
+/** Whose tokens are accepted. */
+export interface TokenIssuer {
+  jwksUrl: string;
+  issuer: string;
+  audience: string;
+  algorithms: string[];
+}
+
+/** `development`: the demo user, or a token by `npm run token`; `off`: the demo user, whatever the request says. */
+export type AuthConfig = { mode: 'off' } | { mode: 'development' } | ({ mode: 'tokens' } & TokenIssuer);
 
 export interface Config {
   environment: 'development' | 'production' | 'test';
@@ -46,9 +189,24 @@ export interface Config {
   databaseUrl: string | undefined;
   dataDir: string;
   databasePoolSize: number;
+  analyticsPoolSize: number;
+  databaseQueueSize: number;
+  redisUrl: string | undefined;
   modelsDir: string;
   inferenceWorkers: number | undefined;
+  auth: AuthConfig;
+  corsOrigins: string[];
+  trustedProxies: number;
+  requestTimeoutMs: number;
+  maxInFlight: number;
+  maxEventLoopDelayMs: number;
+  drainDelayMs: number;
+  drainTimeoutMs: number;
+  limits: Limits;
+  rateLimits: RateLimits;
   hasGraphiql: boolean;
+  hasIntrospection: boolean;
+  hasSuggestions: boolean;
   logLevel: string;
 }
 
@@ -60,17 +218,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = settings.safeParse(given);
   if (!parsed.success) {
-    throw new StartupError(
-      parsed.error.issues.map((issue) => describeIssue(String(issue.path[0]), environment)).join('\n'),
-    );
+    const names = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
+    throw new StartupError([...names].map((name) => describeIssue(name, environment)).join('\n'));
   }
   const value = parsed.data;
-  const isProduction = value.NODE_ENV === 'production';
-  if (isProduction && value.AUTH !== 'off') {
-    throw new StartupError(
-      'AUTH is not set to off: with NODE_ENV=production the server refuses to serve everybody as the demo user unless AUTH=off says so on purpose',
-    );
-  }
+  const isOpen = value.NODE_ENV !== 'production';
+  const isOn = (setting: 'on' | 'off' | undefined) => (setting === undefined ? isOpen : setting === 'on');
   return {
     environment: value.NODE_ENV,
     host: value.HOST,
@@ -79,16 +232,66 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     databaseUrl: value.DATABASE_URL,
     dataDir: value.DATA_DIR,
     databasePoolSize: value.DATABASE_POOL,
+    analyticsPoolSize: value.DATABASE_ANALYTICS_POOL,
+    databaseQueueSize: value.DATABASE_QUEUE,
+    redisUrl: value.REDIS_URL,
     modelsDir: value.MODELS_DIR,
     inferenceWorkers: value.INFERENCE_WORKERS,
-    hasGraphiql: value.GRAPHIQL === undefined ? !isProduction : value.GRAPHIQL === 'on',
+    auth: readAuth(value),
+    corsOrigins: value.CORS_ORIGINS,
+    trustedProxies: value.TRUSTED_PROXIES,
+    requestTimeoutMs: value.REQUEST_TIMEOUT_MS,
+    maxInFlight: value.MAX_IN_FLIGHT,
+    maxEventLoopDelayMs: value.MAX_EVENT_LOOP_DELAY_MS,
+    drainDelayMs: value.DRAIN_DELAY_MS ?? (isOpen ? 0 : 5_000),
+    drainTimeoutMs: value.DRAIN_TIMEOUT_MS,
+    limits: readLimits(value),
+    rateLimits: { viewer: value.RATE_LIMIT_VIEWER, address: value.RATE_LIMIT_ADDRESS },
+    hasGraphiql: isOn(value.GRAPHIQL),
+    hasIntrospection: isOn(value.INTROSPECTION),
+    hasSuggestions: isOn(value.SUGGESTIONS),
     logLevel: value.LOG_LEVEL,
   };
+}
+
+function readLimits(value: Settings): Limits {
+  return {
+    bodyBytes: value.LIMIT_BODY_BYTES,
+    tokens: value.LIMIT_TOKENS,
+    depth: value.LIMIT_DEPTH,
+    aliases: value.LIMIT_ALIASES,
+    rootFields: value.LIMIT_ROOT_FIELDS,
+    directives: value.LIMIT_DIRECTIVES,
+    cost: value.LIMIT_COST,
+  };
+}
+
+/** Half an issuer is a mistake, and no issuer in production needs saying so. */
+function readAuth(value: Settings): AuthConfig {
+  const { AUTH_JWKS_URL: jwksUrl, AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = value;
+  const isIssuerGiven = jwksUrl !== undefined || issuer !== undefined || audience !== undefined;
+  if (value.AUTH === 'off') {
+    if (isIssuerGiven) throw new StartupError('AUTH is "off" beside AUTH_*: expected one of the two');
+    return { mode: 'off' };
+  }
+  if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
+    return { mode: 'tokens', jwksUrl, issuer, audience, algorithms: value.AUTH_ALGORITHMS };
+  }
+  if (isIssuerGiven) {
+    throw new StartupError('AUTH_JWKS_URL, AUTH_ISSUER and AUTH_AUDIENCE: expected all three or none of them');
+  }
+  if (value.NODE_ENV === 'production') {
+    throw new StartupError(
+      'AUTH_JWKS_URL, AUTH_ISSUER and AUTH_AUDIENCE are not set: with NODE_ENV=production the server refuses to serve everybody as the demo user unless AUTH=off says so on purpose',
+    );
+  }
+  return { mode: 'development' };
 }
 
 /** A value that may hold a password is not repeated in an error. */
 function describeIssue(name: string, environment: NodeJS.ProcessEnv): string {
   const allowed = settings.shape[name as keyof typeof settings.shape]?.description ?? 'a valid value';
-  const shown = name === 'DATABASE_URL' ? 'the value given' : JSON.stringify(environment[name] ?? '');
+  const isSecret = name === 'DATABASE_URL' || name === 'REDIS_URL';
+  const shown = isSecret ? 'the value given' : JSON.stringify(environment[name] ?? '');
   return `${name} is ${shown}: expected ${allowed}`;
 }

@@ -1,42 +1,62 @@
-import type { Database } from './db/client.ts';
-import { unauthenticated } from './errors.ts';
+import type { Database, SharedDatabase } from './db/client.ts';
+import { forbidden, unauthenticated } from './errors.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
+
+/** What a token may be good for; none implies another. */
+export const scopes = ['read', 'write', 'admin'] as const;
+export type Scope = (typeof scopes)[number];
 
 /** Who asks. Every row a request may see or write belongs to the viewer's organization. */
 export interface Viewer {
   userId: string;
   organizationId: string;
+  scopes: readonly Scope[];
 }
 
 /** What the process made once and lends to every request. */
 export interface Dependencies {
-  database: Database;
+  database: SharedDatabase;
+  /** A pool of its own: aggregates that take seconds must not keep look-ups waiting. */
+  analyticsDatabase: SharedDatabase;
   inference: InferenceEngine;
   predictions: PredictionSink;
-  /** The viewer of a request, or null when it has none. */
-  authenticate(request: Request): Promise<Viewer | null>;
+  /**
+   * The viewer of a request, or null when it does not say who asks.
+   * @throws UNAUTHENTICATED for a token that is not good
+   */
+  authenticate(request: Request): Promise<Viewer | null> | Viewer | null;
 }
 
 /** One request: loaders hang on this object (schema/loader.ts) and die with it. */
 export interface Context {
   readonly database: Database;
+  readonly analyticsDatabase: Database;
   readonly inference: InferenceEngine;
   readonly predictions: PredictionSink;
   readonly requestId: string;
+  /** Aborted when the request's time is over or its client has gone; its reason is the error to answer with. */
   readonly signal: AbortSignal;
   /** null: not signed in. */
   readonly viewer: Viewer | null;
 }
 
-export async function createContext(dependencies: Dependencies, request: Request, requestId: string): Promise<Context> {
+/** @throws UNAUTHENTICATED for a token that is not good */
+export async function createContext(
+  dependencies: Dependencies,
+  request: Request,
+  { requestId, signal }: Pick<Context, 'requestId' | 'signal'>,
+): Promise<Context> {
+  const viewer = await dependencies.authenticate(request);
+  const bounds = { signal, organizationId: viewer?.organizationId ?? null };
   return {
-    database: dependencies.database,
+    database: dependencies.database.within(bounds),
+    analyticsDatabase: dependencies.analyticsDatabase.within(bounds),
     inference: dependencies.inference,
     predictions: dependencies.predictions,
     requestId,
-    signal: request.signal,
-    viewer: await dependencies.authenticate(request),
+    signal,
+    viewer,
   };
 }
 
@@ -47,4 +67,14 @@ export async function createContext(dependencies: Dependencies, request: Request
 export function requireViewer(context: Context): Viewer {
   if (!context.viewer) throw unauthenticated();
   return context.viewer;
+}
+
+/**
+ * The viewer of a request that needs one with this scope.
+ * @throws UNAUTHENTICATED, FORBIDDEN naming the scope that is missing
+ */
+export function requireScope(context: Context, scope: Scope): Viewer {
+  const viewer = requireViewer(context);
+  if (!viewer.scopes.includes(scope)) throw forbidden(scope);
+  return viewer;
 }

@@ -50,6 +50,28 @@ export function unauthenticated(): GraphQLError {
   return publicError('UNAUTHENTICATED', 'Sign in first: this request has no viewer');
 }
 
+/** FORBIDDEN: the viewer is known, but the token is not good for this. */
+export function forbidden(requiredScope: string): GraphQLError {
+  return publicError('FORBIDDEN', `This needs a token with the scope "${requiredScope}"`, { requiredScope });
+}
+
+/** CONFLICT: what the client had seen is not what is there any more, or a key was used for something else. */
+export function conflict(message: string, extensions: Record<string, unknown> = {}): GraphQLError {
+  return publicError('CONFLICT', message, extensions);
+}
+
+/** RATE_LIMITED: nothing was done; the client may try again after so many seconds. */
+export function rateLimited(retryAfterSeconds: number): GraphQLError {
+  const message = `Too many requests: try again in ${retryAfterSeconds} s`;
+  return publicError('RATE_LIMITED', message, { retryAfterSeconds });
+}
+
+/** QUERY_TOO_COMPLEX: the operation has more of something than one request may have. */
+export function tooComplex(limit: string, max: number, actual: number): GraphQLError {
+  const message = `expected at most ${max} ${limit}, got ${actual}: ask for less, or in several requests`;
+  return publicError('QUERY_TOO_COMPLEX', message, { limit, max, actual });
+}
+
 /** OVERLOADED: try again after some seconds; nothing was done. */
 export function overloaded(message: string, retryAfterSeconds = 1): GraphQLError {
   return publicError('OVERLOADED', message, { retryAfterSeconds });

@@ -96,10 +96,16 @@ async function start(
   }
 
   const app = createApp({
-    dependencies: { database, inference, predictions, authenticate: createDemoAuthenticator(database) },
+    dependencies: {
+      database,
+      analyticsDatabase: database,
+      inference,
+      predictions,
+      authenticate: createDemoAuthenticator(database),
+    },
     log,
     registry: metrics.registry,
-    hasGraphiql: config.hasGraphiql,
+    settings: config,
   });
   const listener = createListener({
     graphql: app,

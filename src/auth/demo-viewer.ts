@@ -1,4 +1,4 @@
-import type { Viewer } from '../context.ts';
+import { scopes, type Viewer } from '../context.ts';
 import type { Database } from '../db/client.ts';
 import { findUserByEmail } from '../domains/accounts/queries.ts';
 
@@ -11,7 +11,7 @@ export function createDemoAuthenticator(database: Database): () => Promise<Viewe
   return async () => {
     if (known) return known;
     const user = await findUserByEmail(database, demoUserEmail);
-    if (user) known = { userId: user.id, organizationId: user.organizationId };
+    if (user) known = { userId: user.id, organizationId: user.organizationId, scopes };
     return known ?? null;
   };
 }

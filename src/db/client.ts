@@ -21,7 +21,20 @@ export interface Database {
   transaction<Result>(work: (transaction: Database) => Promise<Result>): Promise<Result>;
 }
 
-export interface Pool extends Database {
+/** What one request may do with the database. */
+export interface Bounds {
+  /** Aborted when the request is over: what waits is dropped, what runs is cancelled; its reason is thrown. */
+  signal: AbortSignal;
+  /** The organization of every statement; null: none may run. */
+  organizationId: string | null;
+}
+
+/** A database that many requests share, each within its own bounds. */
+export interface SharedDatabase extends Database {
+  within(bounds: Bounds): Database;
+}
+
+export interface Pool extends SharedDatabase {
   /** Figures of the pool for metrics. */
   stats(): { size: number; running: number };
   close(): Promise<void>;
@@ -61,6 +74,7 @@ export function createPool({ connection, size, onStatement }: PoolOptions): Pool
   });
   return {
     ...database,
+    within: () => database,
     stats: () => ({ size, running }),
     close: () => client.end({ timeout: 5 }),
   };

@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { scopes } from '../context.ts';
 import {
   conversationList,
   documentList,
@@ -242,7 +243,7 @@ test('hot statements are prepared once per connection, whatever the batch size',
   const pool = createPool({ connection: database.connection, size: 1 });
   const app = await createTestApp({ wrapDependencies: (dependencies) => ({ ...dependencies, database: pool }) });
   const run = async (first: number) => {
-    const answer = await app.query(operation, { first }, { organizationId, userId });
+    const answer = await app.query(operation, { first }, { organizationId, userId, scopes });
     expect(answer.errors).toBeUndefined();
   };
   for (let index = 0; index < 10; index += 1) await run(1);

@@ -14,7 +14,10 @@ beforeAll(async () => {
   const log = pino({ level: 'info' }, { write: (line: string) => logged.push(JSON.parse(line)) });
   app = await createTestApp({
     log,
-    wrapDependencies: (given) => ({ ...given, database: breakable(given.database) }),
+    wrapDependencies: (given) => ({
+      ...given,
+      database: { ...breakable(given.database), within: (bounds) => breakable(given.database.within(bounds)) },
+    }),
   });
 });
 

@@ -1,3 +1,4 @@
+import { scopes } from '../context.ts';
 import type { ListCase, Question, World } from './list-cases.ts';
 import { identityOf, parentId } from './list-oracle.ts';
 import type { TestApp } from './test-app.ts';
@@ -38,7 +39,7 @@ export async function fetchPages(
       : `p${index}: ${list.parent!.field}(id: "${parentId(list, parent)}") { ${connection} }`;
   });
   const document = `query ${list.variables ? `(${list.variables})` : ''} { ${fields.join(' ')} }`;
-  const viewer = { organizationId: world.organizationId, userId: world.users[0]! };
+  const viewer = { organizationId: world.organizationId, userId: world.users[0]!, scopes };
   const answer = await app.query(document, question.variables, viewer);
   if (answer.errors) throw new Error(JSON.stringify(answer.errors));
   return pages.map(({ parent }, index) => {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Viewer } from '../context.ts';
+import { scopes, type Viewer } from '../context.ts';
 import type { Database } from '../db/client.ts';
 import { idAt, newId } from '../db/id.ts';
 import { arg, statement } from '../db/statement.ts';
@@ -29,7 +29,7 @@ const insertDeployment = statement(
 export async function createOrganization(database: Database, name = 'Test'): Promise<Viewer> {
   const organizationId = newId();
   await insertOrganization.run(database, { organizationId, name });
-  return { organizationId, userId: await createUser(database, organizationId) };
+  return { organizationId, userId: await createUser(database, organizationId), scopes };
 }
 
 export async function createUser(database: Database, organizationId: string, name = 'Ada'): Promise<string> {

@@ -2,9 +2,10 @@ import type { RequestListener } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
 import { inject } from 'vitest';
+import { readConfig } from '../config.ts';
 import type { Dependencies, Viewer } from '../context.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
-import { createApp } from '../http/app.ts';
+import { type AppSettings, createApp } from '../http/app.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';
 import { createWorkerEngine } from '../inference/worker-engine.ts';
@@ -39,6 +40,8 @@ export interface TestAppOptions {
   wrapInference?: (engine: InferenceEngine) => InferenceEngine;
   /** Stands in for what requests are lent, where a test wants to break the database or to keep no predictions. */
   wrapDependencies?: (dependencies: Dependencies) => Dependencies;
+  /** Settings that differ from the defaults. */
+  settings?: Partial<AppSettings>;
   /** What the server logs; nothing by default. */
   log?: Logger;
 }
@@ -49,6 +52,7 @@ const viewerHeader = 'x-test-viewer';
 export async function createTestApp({
   wrapInference = (engine) => engine,
   wrapDependencies = (dependencies) => dependencies,
+  settings = {},
   log = pino({ level: 'silent' }),
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase(inject('postgres'));
@@ -62,10 +66,16 @@ export async function createTestApp({
   };
   const registry = new Registry();
   const app = createApp({
-    dependencies: wrapDependencies({ database: database.pool, inference, predictions, authenticate }),
+    dependencies: wrapDependencies({
+      database: database.pool,
+      analyticsDatabase: database.pool,
+      inference,
+      predictions,
+      authenticate,
+    }),
     log,
     registry,
-    hasGraphiql: true,
+    settings: { ...readConfig({ NODE_ENV: 'test' }), ...settings },
   });
   database.takeStatements();
   const fetchApp = async (path: string, init?: RequestInit) => app.fetch(`http://test${path}`, init ?? {});

@@ -195,5 +195,5 @@ function scopeOf(context: Context, range: Range, interval: Interval): [Context['
     const message = `expected at most ${maxBuckets} buckets, got about ${Math.ceil(buckets)}: a shorter range or a wider interval`;
     throw badUserInput({ path: 'interval', message });
   }
-  return [context.database, organizationId, { ...range, interval }];
+  return [context.analyticsDatabase, organizationId, { ...range, interval }];
 }

@@ -1,0 +1,3 @@
+export function deadlineOf(request: Request): AbortSignal {
+  return request.signal;
+}
