@@ -40,10 +40,11 @@ import {
 import { listCases } from '../testing/list-cases.ts';
 import { createTestApp } from '../testing/test-app.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
-import { createPool, type Database, type Value } from './client.ts';
+import type { Database, Value } from './client.ts';
 import { firstIdAt } from './id.ts';
 import { keyOf, type ListSource } from './keyset.ts';
 import type { List, NestedList, PageRequest } from './list.ts';
+import { createPool } from './pool.ts';
 import { epochMs } from './time.ts';
 
 const rootLists: List<unknown>[] = [featureList, conversationList, documentList, siteList, predictionList];

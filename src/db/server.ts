@@ -1,5 +1,5 @@
-import type { PoolOptions } from './client.ts';
 import { joinEmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
+import type { PoolOptions } from './pool.ts';
 
 /** A Postgres this process may use. */
 export interface DatabaseServer {

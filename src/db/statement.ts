@@ -32,6 +32,8 @@ export function statement<Row>(name: string, query: SQL, isPrepared = true): Com
     name,
     text,
     isPrepared,
+    isRead: isRead(compiled.sql),
+    organizationIndex: parameters.indexOf('organizationId'),
     parameters,
     run: (database, values) =>
       database.run<Row>(
@@ -77,6 +79,11 @@ export function bare(...list: Column[]): SQL {
     list.map((column) => sql.identifier(column.name)),
     sql`, `,
   );
+}
+
+/** In doubt a statement counts as a write: those are not run twice. */
+function isRead(text: string): boolean {
+  return /^\s*(?:select|with)\b/i.test(text) && !/\b(?:insert|update|delete|merge|truncate|into|for)\b/i.test(text);
 }
 
 function argumentOf(name: string, parameter: string, values: Readonly<Record<string, Value>>): Value {

@@ -1,8 +1,9 @@
 /** `npm run seed -- --scale N`: demo data or as many as a benchmark wants, into the server's database. */
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
-import { createPool, type Pool } from '../db/client.ts';
+import type { Pool } from '../db/client.ts';
 import { migrate } from '../db/migrate.ts';
+import { createPool } from '../db/pool.ts';
 import { joinDatabaseServer } from '../db/server.ts';
 import { StartupError } from '../errors.ts';
 import { scanModelRepository } from '../inference/repository.ts';

@@ -1,5 +1,5 @@
 /** A process for tests to kill: seeds 1,013 features into the database of its argument and prints each step it begins. */
-import { createPool, type PoolOptions } from '../../db/client.ts';
+import { createPool, type PoolOptions } from '../../db/pool.ts';
 import { scanModelRepository } from '../../inference/repository.ts';
 import { createWorkerEngine } from '../../inference/worker-engine.ts';
 import { parseScale, type Scale } from './scale.ts';

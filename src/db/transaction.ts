@@ -1,0 +1,76 @@
+import type { Database, Statement, StatementListener, Value } from './client.ts';
+import { type Connection, interruptGraceMs } from './connection.ts';
+
+const commitLimitMs = 10_000;
+
+export interface TransactionOptions {
+  connection: Connection;
+  /** Cancels its statements; null: nothing does. */
+  signal: AbortSignal | null;
+  onStatement?: StatementListener | undefined;
+}
+
+/**
+ * Runs `work` between begin, which has been done, and commit on a connection of its own. A rejection of `work` rolls all
+ * of it back; a connection that does not answer the rollback is ended, and the server rolls back by itself.
+ */
+export async function runTransaction<Result>(
+  options: TransactionOptions,
+  work: (transaction: Database) => Promise<Result>,
+): Promise<Result> {
+  const { connection, signal } = options;
+  let result: Result;
+  try {
+    result = await work(databaseOn(options, { savepoints: 0 }));
+    if (signal?.aborted) throw signal.reason;
+  } catch (error) {
+    await rollBack(connection);
+    throw error;
+  }
+  // A commit that was sent is not cancelled: it comes to its end, or its connection does.
+  await control(connection, 'commit', signal ? commitLimitMs : null);
+  return result;
+}
+
+/** Sends a statement of the protocol of transactions; rejects when the server does not answer within the limit. */
+export async function control(connection: Connection, text: string, limitMs: number | null = null): Promise<void> {
+  const limit = limitMs === null ? undefined : setTimeout(() => connection.destroy(), limitMs);
+  await connection.run({ name: text, text, isPrepared: false }, []).finally(() => clearTimeout(limit));
+}
+
+async function rollBack(connection: Connection): Promise<void> {
+  await connection.interruption;
+  if (!connection.isLost) await control(connection, 'rollback', interruptGraceMs).catch(() => connection.destroy());
+}
+
+function databaseOn(options: TransactionOptions, names: { savepoints: number }): Database {
+  const { connection, signal, onStatement } = options;
+  return {
+    run: async <Row>(statement: Statement, values: readonly Value[]) => {
+      const startedAt = performance.now();
+      let failure: unknown;
+      try {
+        return await connection.run<Row>(statement, values, signal);
+      } catch (error) {
+        failure = error;
+        throw error;
+      } finally {
+        onStatement?.(statement, performance.now() - startedAt, failure);
+      }
+    },
+    transaction: async (work) => {
+      names.savepoints += 1;
+      const name = `savepoint_${names.savepoints}`;
+      await control(connection, `savepoint ${name}`);
+      try {
+        const result = await work(databaseOn(options, names));
+        await control(connection, `release savepoint ${name}`);
+        return result;
+      } catch (error) {
+        await connection.interruption;
+        await control(connection, `rollback to savepoint ${name}`);
+        throw error;
+      }
+    },
+  };
+}
