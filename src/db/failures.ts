@@ -28,6 +28,11 @@ function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | null)?.code ?? '');
 }
 
+/** The server cannot be reached, or takes no statements; a connection that was merely lost does not prove that. */
+export function isUnreachable(error: unknown): boolean {
+  return notSentCodes.has(codeOf(error));
+}
+
 /** The failure says something of the server or the network, not of the statement. */
 export function isOutage(error: unknown): boolean {
   return notSentCodes.has(codeOf(error)) || lostCodes.has(codeOf(error));

@@ -28,6 +28,7 @@ export interface PoolOptions {
 
 /** Nothing was answered for so long while statements run: the server may be frozen. */
 const stallMs = 2_000;
+const freshMs = 1_000;
 const closeGraceMs = 5_000;
 const begin: Statement = { name: 'begin', text: 'begin', isPrepared: false };
 
@@ -54,7 +55,7 @@ class ConnectionPool implements Pool {
   readonly #waiters = new Set<Waiter>();
   readonly #availability: Availability;
   readonly #stallCheck: NodeJS.Timeout;
-  #lastAnswerAt = 0;
+  #lastAnswerAt = Number.NEGATIVE_INFINITY;
   #isClosing = false;
 
   constructor(options: PoolOptions) {
@@ -93,6 +94,11 @@ class ConnectionPool implements Pool {
     };
   }
 
+  async isAnswering(): Promise<boolean> {
+    const { isUp } = this.#availability;
+    return isUp && performance.now() - this.#lastAnswerAt > freshMs ? this.#availability.check() : isUp;
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     clearInterval(this.#stallCheck);
@@ -121,7 +127,7 @@ class ConnectionPool implements Pool {
     }
   }
 
-  /** Only a failure pays for the retry policy: the first attempt runs without it. */
+  /** Three attempts at most, the second at once. Only a failure pays for the policy: the first runs without it. */
   async #withRetries<Result>(
     isRead: boolean,
     signal: AbortSignal | null,
@@ -133,7 +139,7 @@ class ConnectionPool implements Pool {
       if (!isRetriable(error, isRead) || signal?.aborted) throw error;
       const policy = retry(
         handleWhen((reason) => isRetriable(reason, isRead) && this.#availability.isUp),
-        { maxAttempts: 2, backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 200 }) },
+        { maxAttempts: 1, backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 200 }) },
       );
       return policy.execute(work, signal ?? undefined);
     }
