@@ -1,9 +1,24 @@
 import { program } from 'commander';
 import { benchDeepPages } from './deep-pages.ts';
+import { benchFaults } from './faults/cli.ts';
+import { benchProtection } from './protection.ts';
+import { benchRowLevelSecurity } from './row-level-security.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
 program
   .command('deep-pages')
   .description('page 1 against page 5,000 by cursor, on a database of at least 500,000 features')
   .action(benchDeepPages);
+program
+  .command('faults [names...]')
+  .description('breaks each part of a running server under load; all faults when none is named')
+  .action(benchFaults);
+program
+  .command('protection')
+  .description('CPU of a request with access, limits and quotas against none of them, on four queries')
+  .action(benchProtection);
+program
+  .command('row-level-security')
+  .description('what policies of Postgres would cost as a second wall between organizations')
+  .action(benchRowLevelSecurity);
 await program.parseAsync();

@@ -203,6 +203,9 @@ const textTypes = {
   timestamp: { to: 1184, from: [1082, 1114, 1184], serialize: (value: string) => value, parse: (text: string) => text },
 };
 
+/** How values travel; for whoever opens a connection of the driver itself. */
+export const driverTypes = { ...arrayTypes, ...textTypes };
+
 const driverOptions = {
   max: 1,
   // The pool gives connections up by age when they are idle.
@@ -211,7 +214,7 @@ const driverOptions = {
   // The driver's own type fetch is a query nobody can handle when it is cancelled (a process has died of it);
   // the array types in use are declared above instead.
   fetch_types: false,
-  types: { ...arrayTypes, ...textTypes },
+  types: driverTypes,
   connection: { application_name: 'tributary', TimeZone: 'UTC' },
   onnotice: () => {},
 };

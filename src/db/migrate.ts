@@ -24,6 +24,8 @@ export async function migrate(connection: PoolOptions['connection']): Promise<vo
   const client =
     typeof connection === 'string' ? postgres(connection, options) : postgres({ ...connection, ...options });
   try {
+    // A limit that is meant for requests must not end a migration half way through the queue or an index.
+    await client`set statement_timeout = 0`;
     await client`select pg_advisory_lock(${migrationLock})`;
     await refuseOldServer(client);
     await refuseNewerDatabase(client);

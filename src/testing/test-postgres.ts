@@ -1,13 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { findPostgresBinaries } from '../db/embedded/binaries.ts';
 import { DATABASE_NAME, DATABASE_USER, prepareCluster } from '../db/embedded/cluster.ts';
 import { resolveDatabaseUser } from '../db/embedded/database-user.ts';
+import { findFreePort } from './free-port.ts';
 
 /** A Postgres of a test's own on a loopback port, to be broken. */
 export interface TestPostgres {
@@ -70,16 +70,6 @@ export async function startTestPostgres(settings: Readonly<Record<string, string
       rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     },
   };
-}
-
-/** A port nobody listens on at this moment. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 function childrenOf(pid: number): number[] {
