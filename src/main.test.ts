@@ -79,7 +79,7 @@ describe('the process', () => {
 
   test.each([
     [{ PORT: 'x' }, 'PORT is "x": expected a port, 0 to 65535 (0 picks a free one)\n'],
-    [{ NODE_ENV: 'production' }, /^AUTH is not set to off/],
+    [{ NODE_ENV: 'production' }, /^AUTH_JWKS_URL, AUTH_ISSUER and AUTH_AUDIENCE are not set/],
     [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }, /^DATABASE_URL: nobody answers there/],
     [{ MODELS_DIR: '/nowhere' }, /^MODELS_DIR/],
   ])('ends the start with one line for %o', async (environment, message) => {
