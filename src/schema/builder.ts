@@ -5,6 +5,8 @@ import type { Context } from '../context.ts';
 import { formatDateTime, parseDateTime } from '../db/time.ts';
 import { badUserInput } from '../errors.ts';
 import { encodeGlobalId, parseGlobalId } from './global-id.ts';
+import './policy-plugin.ts';
+import type { ListSize } from './policy.ts';
 
 export interface SchemaTypes {
   Context: Context;
@@ -17,10 +19,25 @@ export interface SchemaTypes {
   };
 }
 
+export const defaultPageSize = 20;
+export const maxPageSize = 100;
+const maxNodes = 100;
+
+/** The list size of every field that is paged by first and last: how large its page may be. */
+const pageSize: ListSize = {
+  slicingArguments: ['first', 'last'],
+  sizedFields: ['edges', 'nodes'],
+  assumedSize: defaultPageSize,
+  maxSize: maxPageSize,
+};
+
 /** The one schema builder; it knows no domain. */
 export const builder = new SchemaBuilder<SchemaTypes>({
-  plugins: [RelayPlugin],
+  plugins: [RelayPlugin, 'policy'],
   defaultFieldNullability: false,
+  policy: {
+    listSizeByArguments: (names) => (names.includes('first') && names.includes('last') ? pageSize : undefined),
+  },
   relay: {
     cursorType: 'String',
     encodeGlobalID: (typename, id) => encodeGlobalId(typename, String(id)),
@@ -28,6 +45,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodeTypeOptions: { description: 'An object with a global id.' },
     idFieldOptions: { description: 'The global id, opaque.' },
     nodeQueryOptions: {
+      scope: 'read',
       description: 'Any object by its global id; null when there is none in the viewer’s organization.',
       args: { id: { description: 'A global id.' } },
       resolve: (_root, { id }, _context, _info, resolveNode) => {
@@ -36,6 +54,8 @@ export const builder = new SchemaBuilder<SchemaTypes>({
       },
     },
     nodesQueryOptions: {
+      scope: 'read',
+      listSize: { slicingArguments: ['ids'], maxSize: maxNodes },
       description: 'Objects by their global ids, in the order of the ids, null where there is none; at most 100.',
       args: { ids: { description: 'Global ids.' } },
       resolve: (_root, { ids }, _context, _info, resolveNodes) => {
@@ -62,7 +82,6 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   },
 });
 
-const maxNodes = 100;
 const unknownNode = { typename: '', id: '' };
 
 builder.queryType({ description: 'Reads. All of them see the viewer’s organization only.' });

@@ -4,7 +4,7 @@ import { decodeCursor, encodeCursor } from '../db/cursor.ts';
 import { keyOf, type ListSource } from '../db/keyset.ts';
 import { keyOfRow, type List, type Page, type PageRequest } from '../db/list.ts';
 import { badUserInput } from '../errors.ts';
-import { builder, type SchemaTypes } from './builder.ts';
+import { builder, defaultPageSize, maxPageSize, type SchemaTypes } from './builder.ts';
 import type { NestedLoader } from './loader.ts';
 
 type ExtendedTypes = PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>;
@@ -35,9 +35,6 @@ export interface ListOrder {
   order: string;
   direction: 'ASC' | 'DESC';
 }
-
-export const defaultPageSize = 20;
-export const maxPageSize = 100;
 
 /**
  * The page a client asks for.
@@ -118,6 +115,7 @@ export function connectionType<Row extends object>(name: string, node: ObjectRef
         resolve: toPageInfo,
       }),
       totalCount: t.int({
+        cost: 5,
         description: 'How many there are under the same filters; costs a statement only when asked for.',
         resolve: ({ totalCount }) => totalCount(),
       }),

@@ -1,10 +1,21 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { lexicographicSortSchema, printSchema } from 'graphql';
+import {
+  type GraphQLField,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  lexicographicSortSchema,
+  parse,
+  print,
+  printSchema,
+  valueToLiteral,
+} from 'graphql';
 import { schema } from './index.ts';
+import { directivesOf, policyOf } from './policy.ts';
 
 /** `npm run schema` writes schema.graphql; with --check it only compares. */
 const path = new URL('../../schema.graphql', import.meta.url);
-const printed = `${printSchema(lexicographicSortSchema(schema))}\n`;
+const printed = `${withDirectives(printSchema(lexicographicSortSchema(schema)))}\n`;
 
 if (process.argv.includes('--check')) {
   if ((await readFile(path, 'utf8').catch(() => '')) !== printed) {
@@ -13,4 +24,33 @@ if (process.argv.includes('--check')) {
   }
 } else {
   await writeFile(path, printed);
+}
+
+/** graphql prints no directives: each goes behind the field that states it. */
+function withDirectives(sdl: string): string {
+  let text = '';
+  let done = 0;
+  for (const definition of parse(sdl).definitions) {
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    const type = schema.getType(definition.name.value);
+    if (!isObjectType(type) && !isInterfaceType(type)) continue;
+    for (const { name, loc } of definition.fields ?? []) {
+      text += sdl.slice(done, loc!.end) + printPolicy(type.getFields()[name.value]!);
+      done = loc!.end;
+    }
+  }
+  return text + sdl.slice(done);
+}
+
+function printPolicy(field: GraphQLField<unknown, unknown>): string {
+  return Object.entries(directivesOf(policyOf(field)))
+    .map(([name, values]) => {
+      const { args } = schema.getDirective(name)!;
+      const given = Object.entries(values).map(([argument, value]) => {
+        const { type } = args.find((candidate) => candidate.name === argument)!;
+        return `${argument}: ${print(valueToLiteral(value, type)!)}`;
+      });
+      return ` @${name}(${given.join(', ')})`;
+    })
+    .join('');
 }

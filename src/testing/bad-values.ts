@@ -69,6 +69,7 @@ function badTexts({ name }: Slot): BadValue[] {
 }
 
 const badFormats: Readonly<Record<string, readonly string[]>> = {
+  idempotencyKey: ['two words', 'key\n', 'ключ', 'k'.repeat(201)],
   timeZone: ['Mars/Phobos', '__proto__', 'constructor', injection],
   holidays: [
     '2026-02-30',

@@ -7,6 +7,8 @@ import { createFeatures, createOrganization, createUser } from './seed-builders.
 
 /** What the data of createFullOrganization spans: figures over it hold rows of every kind. */
 export const fullRange = { from: '2024-10-25T00:00:00Z', to: '2024-10-28T00:00:00Z' } as const;
+/** The updatedAt of its features. */
+export const fullUpdatedAt = '2024-10-26T16:00:00Z';
 
 const hourMs = 3_600_000;
 const rangeStartMs = Date.parse(fullRange.from);
@@ -37,14 +39,17 @@ export async function createFullOrganization(
     await addSite(database, viewer, `Plant ${word} ${index}`, level + index);
   }
   await run(database, markUsers, [viewer.organizationId, word]);
-  await run(database, dateFeatures, [viewer.organizationId, fullRange.from]);
+  await run(database, dateFeatures, [viewer.organizationId, fullRange.from, fullUpdatedAt]);
+  await run(database, addKey, [viewer.organizationId, viewer.userId, `key of ${word}`]);
   return viewer;
 }
 
 const markUsers = `update users set name = 'Ada ' || $2, email = $2 || '-' || id || '@test.example' where organization_id = $1`;
 const dateFeatures = `update features set created_at = $2::timestamptz + complexity_points * interval '1 hour',
-  updated_at = $2::timestamptz + interval '40 hours', completed_at = $2::timestamptz + interval '30 hours'
+  updated_at = $3, completed_at = $2::timestamptz + interval '30 hours'
   where organization_id = $1`;
+const addKey = `insert into idempotency_keys (organization_id, user_id, key, mutation, fingerprint, result)
+  values ($1, $2, $3, 'createFeature', '', '[]')`;
 const addTestCase = `insert into test_cases (organization_id, id, feature_id, name, status) values ($1, $2, $3, $4, 'FAILED')`;
 const addDeployment = `insert into deployments (organization_id, id, feature_id, version, environment, status, created_at, finished_at)
   values ($1, $2, $3, $4, 'PRODUCTION', 'SUCCEEDED', $5, $6)`;

@@ -1,5 +1,6 @@
 import { type GraphQLSchema, isEnumType, isObjectType } from 'graphql';
-import { fullRange } from './full-organization.ts';
+import { newId } from '../db/id.ts';
+import { fullRange, fullUpdatedAt } from './full-organization.ts';
 import type { Json, Slot } from './schema-walk.ts';
 
 /** Texts that must have a form of their own, by the name of the argument or input field. */
@@ -9,12 +10,25 @@ const formattedTexts: Readonly<Record<string, string>> = {
   holidays: '2024-12-25',
 };
 
-const times: Readonly<Record<string, string>> = { from: fullRange.from, to: fullRange.to };
+const times: Readonly<Record<string, string>> = {
+  from: fullRange.from,
+  to: fullRange.to,
+  expectedUpdatedAt: fullUpdatedAt,
+};
 const pastTime = '2024-11-01T12:00:00Z';
 
 /** Whether any text will do: it is neither a cursor nor of a form of its own. */
 export function isFreeText(slot: Slot): boolean {
-  return slot.type === 'String' && !isCursor(slot) && !(slot.name in formattedTexts);
+  return slot.type === 'String' && !isCursor(slot) && !isKey(slot) && !(slot.name in formattedTexts);
+}
+
+function isKey({ name }: Slot): boolean {
+  return name === 'idempotencyKey';
+}
+
+/** A key of its own each time; none for an item of a list, whose key stands beside the list. */
+function plainKey({ path }: Slot): Json {
+  return /\.\d+\.\w+$/.test(path) ? null : newId();
 }
 
 export function isCursor({ type, name }: Slot): boolean {
@@ -30,7 +44,7 @@ export function plainValue(schema: GraphQLSchema, slot: Slot, text: string): Jso
   if (isEnumType(type)) return type.getValues()[0]!.name;
   switch (slot.type) {
     case 'String':
-      return formattedTexts[slot.name] ?? text;
+      return isKey(slot) ? plainKey(slot) : (formattedTexts[slot.name] ?? text);
     case 'Int':
       return 5;
     case 'Float':

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
-import { createPool, type Pool, type Statement } from '../db/client.ts';
+import type { Pool, Statement } from '../db/client.ts';
 import type { EmbeddedConnection } from '../db/embedded/embedded-postgres.ts';
+import { createPool } from '../db/pool.ts';
 
 export const templateName = 'tributary_template';
 

@@ -21,6 +21,7 @@ builder.queryField('viewer', (t) =>
   t.field({
     type: UserRef,
     nullable: true,
+    scope: 'none',
     description: 'Who asks; null when nobody is signed in.',
     resolve: (_root, _args, context) => (context.viewer ? userById(context).load(context.viewer.userId) : null),
   }),

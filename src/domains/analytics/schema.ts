@@ -40,6 +40,9 @@ const IntervalType = builder.enumType('Interval', {
   },
 });
 
+/** What a series costs: an aggregate over many rows, and about so many buckets. */
+const series = { cost: 100, listSize: { assumedSize: 100 } } as const;
+
 const at = { type: 'DateTime', description: 'When the bucket begins.' } as const;
 
 const FeatureThroughputRef = builder.objectRef<FeatureThroughput>('FeatureThroughput').implement({
@@ -127,12 +130,14 @@ const AnalyticsRef = builder.objectRef<Range>('Analytics').implement({
     return {
       featureThroughput: t.field({
         type: [FeatureThroughputRef],
+        ...series,
         description: 'Features created and completed.',
         args: { interval },
         resolve: (range, args, context) => listFeatureThroughput(...scopeOf(context, range, args.interval)),
       }),
       deployments: t.field({
         type: [DeploymentStatsRef],
+        ...series,
         description: 'How deployments ended.',
         args: { interval, environment: t.arg({ type: Environment, description: 'Only those to this environment.' }) },
         resolve: (range, args, context) =>
@@ -140,18 +145,21 @@ const AnalyticsRef = builder.objectRef<Range>('Analytics').implement({
       }),
       conversationVolume: t.field({
         type: [ConversationVolumeRef],
+        ...series,
         description: 'Conversations, messages and people.',
         args: { interval },
         resolve: (range, args, context) => listConversationVolume(...scopeOf(context, range, args.interval)),
       }),
       sentimentTrend: t.field({
         type: [SentimentTrendRef],
+        ...series,
         description: 'How messages sound.',
         args: { interval },
         resolve: (range, args, context) => listSentimentTrend(...scopeOf(context, range, args.interval)),
       }),
       forecastAccuracy: t.field({
         type: [ForecastAccuracyRef],
+        ...series,
         description: 'Forecasts against what came, per version; buckets with both only.',
         args: { model: t.arg.string({ required: true, description: 'The name of a forecast model.' }), interval },
         resolve: (range, args, context) => {
@@ -163,6 +171,7 @@ const AnalyticsRef = builder.objectRef<Range>('Analytics').implement({
       }),
       energyDemand: t.field({
         type: [EnergyDemandRef],
+        ...series,
         description: 'The load of a site.',
         args: { siteId: t.arg.id({ required: true, description: 'The id of a site.' }), interval },
         resolve: async (range, args, context) => {
@@ -179,6 +188,7 @@ const AnalyticsRef = builder.objectRef<Range>('Analytics').implement({
 builder.queryField('analytics', (t) =>
   t.field({
     type: AnalyticsRef,
+    scope: 'read',
     description: 'Figures of the organization over a range of time.',
     args: { range: t.arg({ type: TimeRange, required: true, description: 'Which span of time.' }) },
     resolve: (_root, { range }, context) => {

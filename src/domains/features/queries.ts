@@ -144,33 +144,61 @@ const changeable = {
   ownerId: sql`${bare(features.ownerId)} = ${arg('ownerId')}`,
 } satisfies Record<keyof FeatureChanges, SQL>;
 
-const updateByShape = statementByShape<readonly (keyof FeatureChanges)[], Feature>('updateFeature', (changed) => {
-  const changes = [...changed.map((name) => changeable[name]), sql`updated_at = now()`];
+/** Of a feature that was not changed since, or of any. */
+const asExpected = sql`${features.updatedAt} = ${arg('expectedUpdatedAt')}`;
+
+interface UpdateShape {
+  changed: readonly (keyof FeatureChanges)[];
+  isExpected: boolean;
+}
+
+const updateByShape = statementByShape<UpdateShape, Feature>('updateFeature', ({ changed, isExpected }) => {
+  // It grows with each change, whatever the clock says: whoever expects the one before is refused.
+  const updatedAt = sql`updated_at = greatest(now(), ${features.updatedAt} + interval '1 microsecond')`;
+  const changes = [...changed.map((name) => changeable[name]), updatedAt];
   return sql`update ${features} set ${sql.join(changes, sql`, `)}
-    where ${ofOrganization} and ${features.id} = ${arg('id')} returning ${columns(features)}`;
+    where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``}
+    returning ${columns(features)}`;
 });
 
-/** Changes what is given and answers the feature; null when the organization has none with this id. */
+/**
+ * Changes what is given and answers the feature; null when the organization has none with this id, or with this id and
+ * the expected updatedAt.
+ */
 export async function updateFeature(
   database: Database,
   organizationId: string,
   featureId: string,
   changes: FeatureChanges,
+  expectedUpdatedAt?: string,
 ) {
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
   const changed = Object.keys(given).sort() as (keyof FeatureChanges)[];
-  const [row] = await updateByShape(changed).run(database, { organizationId, id: featureId, ...given });
+  const isExpected = expectedUpdatedAt !== undefined;
+  const values = { organizationId, id: featureId, ...given, ...(isExpected && { expectedUpdatedAt }) };
+  const [row] = await updateByShape({ changed, isExpected }).run(database, values);
   return row ?? null;
 }
 
-const deleteOne = statement<{ id: string }>(
+const deleteByShape = statementByShape<{ isExpected: boolean }, { id: string }>(
   'deleteFeature',
-  sql`delete from ${features} where ${ofOrganization} and ${features.id} = ${arg('id')} returning id`,
+  ({ isExpected }) => sql`delete from ${features}
+    where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``} returning id`,
 );
 
-/** Deletes the feature with its test cases and deployments; false when there was none. */
-export async function deleteFeature(database: Database, organizationId: string, featureId: string): Promise<boolean> {
-  const deleted = await deleteOne.run(database, { organizationId, id: featureId });
+/**
+ * Deletes the feature with its test cases and deployments; false when there was none, or none with the expected
+ * updatedAt.
+ */
+export async function deleteFeature(
+  database: Database,
+  organizationId: string,
+  featureId: string,
+  expectedUpdatedAt?: string,
+): Promise<boolean> {
+  const isExpected = expectedUpdatedAt !== undefined;
+  const values = { organizationId, id: featureId, ...(isExpected && { expectedUpdatedAt }) };
+  const deleted = await deleteByShape({ isExpected }).run(database, values);
   return deleted.length > 0;
 }
 
@@ -203,6 +231,7 @@ export async function insertTestCases(
   );
 }
 
+// All are locked in the order of their ids first: runs that overlap wait for each other, but never in a circle.
 const updateResults = statement<TestCase>(
   'updateTestResults',
   sql`with input as (
@@ -210,6 +239,7 @@ const updateResults = statement<TestCase>(
     ), known as (
       select test_cases.id from ${testCases} join input on test_cases.id = input.id
       where ${testCases.organizationId} = ${arg('organizationId')}
+      order by test_cases.id for no key update of test_cases
     )
     update ${testCases} set status = input.status from input
     where ${testCases.organizationId} = ${arg('organizationId')} and ${testCases.id} = input.id

@@ -58,6 +58,7 @@ export async function insertSite(
 }
 
 // What was there before is looked up: a partitioned table does not tell an insert from an update (xmax) on Postgres 18.
+// In the order of time: batches that overlap wait for each other, but never in a circle.
 const upsertReadings = statement<{ stored: number; replaced: number }>(
   'upsertReadings',
   sql`with input as (
@@ -69,11 +70,19 @@ const upsertReadings = statement<{ stored: number; replaced: number }>(
       insert into ${readings} (${bare(readings.organizationId, readings.siteId, readings.at, readings.loadMw)})
       select sites.organization_id, sites.id, input.at, input.load from ${sites}, input
       where ${sites.organizationId} = ${arg('organizationId')} and ${sites.id} = ${arg('siteId')}
+      order by input.at
       on conflict (organization_id, site_id, at) do update set load_mw = excluded.load_mw
       returning 1
     )
     select (select count(*) from stored)::integer as stored, (select count(*) from known)::integer as replaced`,
 );
+
+export interface ReadingCounts {
+  /** Of times that had none. */
+  inserted: number;
+  /** That took the place of earlier ones. */
+  replaced: number;
+}
 
 /**
  * Stores readings of a site in one statement; a repeated time takes the new load. Times must differ.
@@ -84,7 +93,7 @@ export async function ingestReadings(
   organizationId: string,
   siteId: string,
   batch: { times: readonly string[]; loads: readonly number[] },
-): Promise<{ inserted: number; replaced: number } | null> {
+): Promise<ReadingCounts | null> {
   const [counts] = await upsertReadings.run(database, { organizationId, siteId, ...batch });
   if (!counts || counts.stored === 0) return null;
   return { inserted: counts.stored - counts.replaced, replaced: counts.replaced };

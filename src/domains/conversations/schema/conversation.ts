@@ -53,6 +53,7 @@ builder.node(ConversationRef, {
     }),
     sentiment: t.field({
       type: SentimentSummaryRef,
+      cost: 2,
       description: 'How its messages sound.',
       resolve: (conversation, _args, context) => sentimentSummaryByConversationId(context).load(conversation.id),
     }),
@@ -63,6 +64,7 @@ builder.queryField('conversation', (t) =>
   t.field({
     type: ConversationRef,
     nullable: true,
+    scope: 'read',
     description: 'A conversation by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a conversation.' }) },
     resolve: (_root, { id }, context) => conversationById(context).load(decodeId('Conversation', id, 'id')),
@@ -98,6 +100,7 @@ const filterInput = z.object({ userId: idOf('User').optional(), createdAt: timeR
 builder.queryField('conversations', (t) =>
   t.field({
     type: ConversationConnection,
+    scope: 'read',
     description: 'The conversations of the organization, latest first unless ordered otherwise.',
     args: {
       filter: t.arg({ type: ConversationFilter, description: 'Which of them.' }),

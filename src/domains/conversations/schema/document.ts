@@ -6,6 +6,7 @@ import { connectionType, resolveList } from '../../../schema/connection.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
 import { integer, line, paragraphs, parseInput } from '../../../schema/input.ts';
 import { loadReferenced } from '../../../schema/loader.ts';
+import { idempotencyKey, idempotencyKeyDescription, keepRow, runOnce } from '../../accounts/idempotency.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
 import { documentById } from '../loaders.ts';
@@ -34,6 +35,7 @@ builder.node(DocumentRef, {
 builder.queryField('documents', (t) =>
   t.field({
     type: DocumentConnection,
+    scope: 'read',
     description: 'The documents of the organization, latest first.',
     args: t.arg.connectionArgs(),
     resolve: (_root, paging, context) =>
@@ -60,6 +62,9 @@ const searchInput = z.object({ query: line(500), first: integer(0, 100) });
 builder.queryField('searchDocuments', (t) =>
   t.field({
     type: [DocumentMatchRef],
+    scope: 'read',
+    cost: 20,
+    listSize: { slicingArguments: ['first'], maxSize: 100 },
     description: 'The documents that answer a query, best first.',
     args: {
       query: t.arg.string({
@@ -82,6 +87,7 @@ const UploadDocumentInput = builder.inputType('UploadDocumentInput', {
   fields: (t) => ({
     title: t.string({ required: true, description: 'One line, 1 to 200 characters.' }),
     content: t.string({ required: true, description: 'Plain text, 1 to 200,000 characters.' }),
+    idempotencyKey: t.string({ description: idempotencyKeyDescription }),
   }),
 });
 
@@ -90,18 +96,24 @@ const UploadDocumentPayload = builder.objectRef<{ document: Document }>('UploadD
   fields: (t) => ({ document: t.expose('document', { type: DocumentRef, description: 'The new document.' }) }),
 });
 
-const uploadInput = z.object({ title: line(200), content: paragraphs(1, 200_000) });
+const uploadInput = z.object({ title: line(200), content: paragraphs(1, 200_000), idempotencyKey });
 
 builder.mutationField('uploadDocument', (t) =>
   t.field({
     type: UploadDocumentPayload,
+    scope: 'write',
+    cost: 10,
     description: 'Uploads a document; it can be found as soon as this answers.',
     args: { input: t.arg({ type: UploadDocumentInput, required: true, description: 'What to upload.' }) },
     resolve: async (_root, args, context) => {
       const input = parseInput(uploadInput, args.input);
       const { userId, organizationId } = requireViewer(context);
-      const row = { ...input, id: newId(), uploadedById: userId };
-      return { document: await insertDocument(context.database, organizationId, row) };
+      const row = { id: newId(), title: input.title, content: input.content, uploadedById: userId };
+      const once = { mutation: 'uploadDocument', input, keeping: keepRow(documentById) };
+      const document = await runOnce(context, once, (write) =>
+        write((database) => insertDocument(database, organizationId, row)),
+      );
+      return { document: document! };
     },
   }),
 );

@@ -29,6 +29,7 @@ builder.node(MessageRef, {
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was said.' }),
     sentiment: t.field({
       type: SentimentRef,
+      cost: 2,
       description: 'How it sounds, inferred now; all messages of a request share one batch.',
       resolve: (message, _args, context) => sentimentByText(context).load(message.content),
     }),

@@ -5,9 +5,17 @@ import { epochMs } from '../../../db/time.ts';
 import { badUserInput, notFound } from '../../../errors.ts';
 import { builder } from '../../../schema/builder.ts';
 import { idOf, line, listOf, paragraphs, parseInput } from '../../../schema/input.ts';
+import {
+  idempotencyKey,
+  idempotencyKeyDescription,
+  keepRow,
+  keepRows,
+  runOnce,
+  type Write,
+} from '../../accounts/idempotency.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { scoreTexts } from '../../predictions/score-texts.ts';
-import { conversationById, sentimentSummaryByConversationId } from '../loaders.ts';
+import { conversationById, messageById, sentimentSummaryByConversationId } from '../loaders.ts';
 import { insertConversation, insertMessages } from '../queries.ts';
 import { type Conversation, type Message, messageRole } from '../tables.ts';
 import { ConversationRef, MessageRef, MessageRole } from './types.ts';
@@ -24,6 +32,7 @@ const StartConversationInput = builder.inputType('StartConversationInput', {
     title: t.string({ required: true, description: 'One line, 1 to 200 characters.' }),
     userId: t.id({ description: 'Whose conversation; the viewer’s by default.' }),
     createdAt: t.field({ type: 'DateTime', description: 'When it began, to import history; now by default.' }),
+    idempotencyKey: t.string({ description: idempotencyKeyDescription }),
   }),
 });
 
@@ -33,6 +42,7 @@ const SendMessageInput = builder.inputType('SendMessageInput', {
     conversationId: t.id({ required: true, description: 'Where it is said.' }),
     content: t.string({ required: true, description: '1 to 10,000 characters.' }),
     role: t.field({ type: MessageRole, description: 'USER by default: the viewer speaks.' }),
+    idempotencyKey: t.string({ description: idempotencyKeyDescription }),
   }),
 });
 
@@ -56,6 +66,7 @@ const ImportMessagesInput = builder.inputType('ImportMessagesInput', {
   fields: (t) => ({
     conversationId: t.id({ required: true, description: 'Where they were said.' }),
     messages: t.field({ type: [ImportedMessage], required: true, description: `1 to ${maxMessages} of them.` }),
+    idempotencyKey: t.string({ description: idempotencyKeyDescription }),
   }),
 });
 
@@ -80,19 +91,30 @@ const ImportMessagesPayload = builder.objectRef<{ messages: Message[] }>('Import
   }),
 });
 
-const startInput = z.object({ title: line(200), userId: idOf('User').optional(), createdAt: pastTime.optional() });
+const startInput = z.object({
+  title: line(200),
+  userId: idOf('User').optional(),
+  createdAt: pastTime.optional(),
+  idempotencyKey,
+});
 
 builder.mutationField('startConversation', (t) =>
   t.field({
     type: StartConversationPayload,
+    scope: 'write',
+    cost: 10,
     description: 'Starts a conversation.',
     args: { input: t.arg({ type: StartConversationInput, required: true, description: 'What to start.' }) },
     resolve: async (_root, args, context) => {
       const viewer = requireViewer(context);
-      const { title, userId = viewer.userId, createdAt } = parseInput(startInput, args.input);
+      const input = parseInput(startInput, args.input);
+      const { title, userId = viewer.userId, createdAt } = input;
       const id = createdAt ? idAt(epochMs(createdAt)) : newId();
       const row = { id, title, userId, createdAt: new Date(timeOfId(id)).toISOString() };
-      const conversation = await insertConversation(context.database, viewer.organizationId, row);
+      const once = { mutation: 'startConversation', input, keeping: keepRow(conversationById) };
+      const conversation = await runOnce(context, once, (write) =>
+        write((database) => insertConversation(database, viewer.organizationId, row)),
+      );
       if (!conversation) throw notFound('User', 'input.userId');
       return { conversation };
     },
@@ -100,17 +122,28 @@ builder.mutationField('startConversation', (t) =>
 );
 
 const role = z.enum(messageRole.enumValues);
-const sendInput = z.object({ conversationId: idOf('Conversation'), content, role: role.default('USER') });
+const sendInput = z.object({
+  conversationId: idOf('Conversation'),
+  content,
+  role: role.default('USER'),
+  idempotencyKey,
+});
 
 builder.mutationField('sendMessage', (t) =>
   t.field({
     type: SendMessagePayload,
+    scope: 'write',
+    cost: 10,
     description: 'Says something in a conversation.',
     args: { input: t.arg({ type: SendMessageInput, required: true, description: 'What to say.' }) },
     resolve: async (_root, args, context) => {
       const input = parseInput(sendInput, args.input);
       const authorId = input.role === 'USER' ? requireViewer(context).userId : undefined;
-      const [message] = await addMessages(context, input.conversationId, [{ ...input, authorId }], () => 'input');
+      const [message] = await runOnce(
+        context,
+        { mutation: 'sendMessage', input, keeping: keepRows(messageById) },
+        (write) => addMessages(context, input.conversationId, [{ ...input, authorId }], () => 'input', write),
+      );
       return { message: message! };
     },
   }),
@@ -122,16 +155,25 @@ const importInput = z.object({
     z.object({ content, role, authorId: idOf('User').optional(), createdAt: pastTime.optional() }),
     maxMessages,
   ),
+  idempotencyKey,
 });
 
 builder.mutationField('importMessages', (t) =>
   t.field({
     type: ImportMessagesPayload,
+    scope: 'write',
+    cost: 10,
+    listSize: { slicingArguments: ['input.messages'], sizedFields: ['messages'], maxSize: maxMessages },
     description: 'Adds messages that were said before, in one statement, all or none.',
     args: { input: t.arg({ type: ImportMessagesInput, required: true, description: 'What to add.' }) },
     resolve: async (_root, args, context) => {
-      const { conversationId, messages } = parseInput(importInput, args.input);
-      return { messages: await addMessages(context, conversationId, messages, (index) => `input.messages.${index}`) };
+      const input = parseInput(importInput, args.input);
+      const pathOf = (index: number) => `input.messages.${index}`;
+      const once = { mutation: 'importMessages', input, keeping: keepRows(messageById) };
+      const messages = await runOnce(context, once, (write) =>
+        addMessages(context, input.conversationId, input.messages, pathOf, write),
+      );
+      return { messages };
     },
   }),
 );
@@ -143,12 +185,13 @@ interface MessageToAdd {
   createdAt?: string | undefined;
 }
 
-/** Scores the messages and inserts them; `pathOf` names a message's input in errors. */
+/** Scores the messages, then inserts them by `write`; `pathOf` names a message's input in errors. */
 async function addMessages(
   context: Context,
   conversationId: string,
   messages: readonly MessageToAdd[],
   pathOf: (index: number) => string,
+  write: Write<Message[]>,
 ): Promise<Message[]> {
   const { organizationId } = requireViewer(context);
   const conversation = await conversationById(context).load(conversationId);
@@ -168,10 +211,10 @@ async function addMessages(
     content: message.content,
     authorId: message.authorId ?? (message.role === 'USER' ? conversation.userId : null),
   }));
-  const inserted = await insertMessages(context.database, organizationId, conversationId, rows);
+  const inserted = await write((database) => insertMessages(database, organizationId, conversationId, rows));
   conversationById(context).clear(conversationId);
   sentimentSummaryByConversationId(context).clear(conversationId);
-  if (inserted.length > 0) return inserted;
+  if (inserted) return inserted;
   const authors = await userById(context).loadMany(rows.map((row) => row.authorId ?? conversation.userId));
   throw notFound('User', `${pathOf(Math.max(0, authors.indexOf(null)))}.authorId`);
 }

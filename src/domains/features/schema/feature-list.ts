@@ -51,6 +51,7 @@ builder.queryField('feature', (t) =>
   t.field({
     type: FeatureRef,
     nullable: true,
+    scope: 'read',
     description: 'A feature by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a feature.' }) },
     resolve: (_root, { id }, context) => featureById(context).load(decodeId('Feature', id, 'id')),
@@ -60,6 +61,7 @@ builder.queryField('feature', (t) =>
 builder.queryField('features', (t) =>
   t.field({
     type: FeatureConnection,
+    scope: 'read',
     description: 'The features of the organization, latest first unless ordered otherwise.',
     args: {
       filter: t.arg({ type: FeatureFilter, description: 'Which of them.' }),

@@ -256,6 +256,16 @@ describe('recordTestResults', () => {
     expect(data.node).toEqual({ status: 'FAILED' });
   });
 
+  test('in opposite orders at the same time do not wait for each other in a circle', async () => {
+    const results = (await createTests(500)).map((testCaseId) => ({ testCaseId, status: 'SKIPPED' }));
+    const answers = await Promise.all(
+      Array.from({ length: 16 }, (_, index) =>
+        mutate('recordTestResults', { results: index % 2 === 0 ? results : results.toReversed() }),
+      ),
+    );
+    expect(answers.flatMap(({ errors = [] }) => errors)).toEqual([]);
+  });
+
   test('sets none when one is not there, and names it', async () => {
     const [known] = await createTests(1);
     const results = [

@@ -33,6 +33,7 @@ builder.node(FeatureRef, {
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),
     testSummary: t.field({
       type: TestSummaryRef,
+      cost: 2,
       description: 'How its test cases stand.',
       resolve: (feature, _args, context) => testSummaryByFeatureId(context).load(feature.id),
     }),

@@ -4,6 +4,7 @@ import { newId } from '../../../db/id.ts';
 import { badUserInput, notFound } from '../../../errors.ts';
 import { builder } from '../../../schema/builder.ts';
 import { idOf, line, listOf, parseInput } from '../../../schema/input.ts';
+import { idempotencyKey, idempotencyKeyDescription, keepRows, runOnce } from '../../accounts/idempotency.ts';
 import { testCaseById } from '../loaders.ts';
 import { insertTestCases, updateTestResults } from '../queries.ts';
 import { type TestCase, testStatus } from '../tables.ts';
@@ -25,6 +26,7 @@ const AddTestCasesInput = builder.inputType('AddTestCasesInput', {
   fields: (t) => ({
     featureId: t.id({ required: true, description: 'The feature they check.' }),
     testCases: t.field({ type: [NewTestCase], required: true, description: `1 to ${maxTests} of them.` }),
+    idempotencyKey: t.string({ description: idempotencyKeyDescription }),
   }),
 });
 
@@ -60,19 +62,26 @@ const RecordTestResultsPayload = builder.objectRef<{ testCases: TestCase[] }>('R
 const addInput = z.object({
   featureId: idOf('Feature'),
   testCases: listOf(z.object({ name: line(200), status: status.default('PENDING') }), maxTests),
+  idempotencyKey,
 });
 
 builder.mutationField('addTestCases', (t) =>
   t.field({
     type: AddTestCasesPayload,
+    scope: 'write',
+    cost: 10,
+    listSize: { slicingArguments: ['input.testCases'], sizedFields: ['testCases'], maxSize: maxTests },
     description: 'Adds test cases to a feature in one statement, all or none.',
     args: { input: t.arg({ type: AddTestCasesInput, required: true, description: 'What to add.' }) },
     resolve: async (_root, args, context) => {
       const input = parseInput(addInput, args.input);
       const { organizationId } = requireViewer(context);
       const rows = input.testCases.map((testCase) => ({ ...testCase, id: newId() }));
-      const testCases = await insertTestCases(context.database, organizationId, input.featureId, rows);
-      if (testCases.length === 0) throw notFound('Feature', 'input.featureId');
+      const once = { mutation: 'addTestCases', input, keeping: keepRows(testCaseById) };
+      const testCases = await runOnce(context, once, (write) =>
+        write((database) => insertTestCases(database, organizationId, input.featureId, rows)),
+      );
+      if (!testCases) throw notFound('Feature', 'input.featureId');
       return { testCases };
     },
   }),
@@ -83,6 +92,9 @@ const resultsInput = z.object({ results: listOf(z.object({ testCaseId: idOf('Tes
 builder.mutationField('recordTestResults', (t) =>
   t.field({
     type: RecordTestResultsPayload,
+    scope: 'write',
+    cost: 10,
+    listSize: { slicingArguments: ['input.results'], sizedFields: ['testCases'], maxSize: maxTests },
     description: 'Records the results of a run in one statement, all or none.',
     args: { input: t.arg({ type: RecordTestResultsInput, required: true, description: 'What the run gave.' }) },
     resolve: async (_root, args, context) => {

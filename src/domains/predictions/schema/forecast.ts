@@ -29,12 +29,19 @@ const ForecastRef = builder.objectRef<Forecast>('Forecast').implement({
   }),
 });
 
-const wishInput = z.object({ horizon: integer(1, 168), from: z.string().optional() });
+const maxHorizon = 168;
+const wishInput = z.object({ horizon: integer(1, maxHorizon), from: z.string().optional() });
 
 function parseWish(horizon: number, from: string | null | undefined) {
   const wish = parseInput(wishInput, { horizon, from }, '');
   return { horizon: wish.horizon, from: wish.from ?? null };
 }
+
+/** What a forecast costs: a run of the model, and its hours. */
+const inferred = {
+  cost: 20,
+  listSize: { slicingArguments: ['horizon'], sizedFields: ['points'], maxSize: maxHorizon },
+} as const;
 
 const horizonDescription = 'Hours ahead, 1 to 168.';
 const fromDescription =
@@ -43,6 +50,7 @@ const fromDescription =
 builder.objectField(SiteRef, 'forecast', (t) =>
   t.field({
     type: ForecastRef,
+    ...inferred,
     description: 'What its load will be; all sites of a request share the batches.',
     args: {
       horizon: t.arg.int({ required: true, defaultValue: 24, description: horizonDescription }),
@@ -55,6 +63,8 @@ builder.objectField(SiteRef, 'forecast', (t) =>
 builder.queryField('forecast', (t) =>
   t.field({
     type: ForecastRef,
+    scope: 'read',
+    ...inferred,
     description: 'What the load of a site will be.',
     args: {
       siteId: t.arg.id({ required: true, description: 'The id of a site.' }),

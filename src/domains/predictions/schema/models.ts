@@ -42,7 +42,11 @@ builder.node(ModelRef, {
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Its folder in the model repository.' }),
     task: t.expose('task', { type: ModelTask, description: 'What it does.' }),
-    versions: t.expose('versions', { type: [ModelVersionRef], description: 'The loaded versions, in order.' }),
+    versions: t.expose('versions', {
+      type: [ModelVersionRef],
+      listSize: { assumedSize: 5 },
+      description: 'The loaded versions, in order.',
+    }),
   }),
 });
 
@@ -69,6 +73,8 @@ builder.node(ModelVersionRef, {
 builder.queryField('models', (t) =>
   t.field({
     type: [ModelRef],
+    scope: 'read',
+    listSize: { assumedSize: 10 },
     description: 'The models this server runs, by name.',
     resolve: (_root, _args, { inference }) => listModels(inference),
   }),
@@ -78,6 +84,7 @@ builder.queryField('model', (t) =>
   t.field({
     type: ModelRef,
     nullable: true,
+    scope: 'read',
     description: 'A model by its name; null when none of this name is loaded.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     resolve: (_root, { name }, { inference }) => findModel(inference, parseInput(line(64), name, 'name')),

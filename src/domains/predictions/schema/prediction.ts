@@ -58,6 +58,7 @@ const filterInput = z
 builder.queryField('predictions', (t) =>
   t.field({
     type: PredictionConnection,
+    scope: 'read',
     description: 'What models were asked for the organization, latest first.',
     args: {
       filter: t.arg({ type: PredictionFilter, description: 'Which of them.' }),

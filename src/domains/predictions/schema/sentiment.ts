@@ -26,6 +26,8 @@ export const SentimentRef = builder.objectRef<Sentiment>('Sentiment').implement(
 builder.queryField('sentiment', (t) =>
   t.field({
     type: SentimentRef,
+    scope: 'read',
+    cost: 5,
     description: 'The sentiment of a text.',
     args: { text: t.arg.string({ required: true, description: '1 to 10,000 characters.' }) },
     resolve: (_root, { text }, context) => {

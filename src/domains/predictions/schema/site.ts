@@ -7,8 +7,15 @@ import { connectionType, resolveList, resolveNestedList } from '../../../schema/
 import { decodeId, parseUuid } from '../../../schema/global-id.ts';
 import { idOf, line, listOf, parseInput, timeRange } from '../../../schema/input.ts';
 import { TimeRange } from '../../../schema/shared-types.ts';
+import {
+  idempotencyKey,
+  idempotencyKeyDescription,
+  type Keeping,
+  keepRow,
+  runOnce,
+} from '../../accounts/idempotency.ts';
 import { readingsBySiteId, siteById } from '../loaders.ts';
-import { ingestReadings, insertSite, siteList } from '../queries.ts';
+import { ingestReadings, insertSite, type ReadingCounts, siteList } from '../queries.ts';
 import type { Reading, Site } from '../tables.ts';
 
 const maxReadings = 10_000;
@@ -60,6 +67,7 @@ builder.queryField('site', (t) =>
   t.field({
     type: SiteRef,
     nullable: true,
+    scope: 'read',
     description: 'A site by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a site.' }) },
     resolve: (_root, { id }, context) => siteById(context).load(decodeId('Site', id, 'id')),
@@ -69,6 +77,7 @@ builder.queryField('site', (t) =>
 builder.queryField('sites', (t) =>
   t.field({
     type: SiteConnection,
+    scope: 'read',
     description: 'The sites of the organization, by name.',
     args: t.arg.connectionArgs(),
     resolve: (_root, paging, context) => resolveList(siteList, context, paging, { order: 'NAME', direction: 'ASC' }),
@@ -83,6 +92,7 @@ const CreateSiteInput = builder.inputType('CreateSiteInput', {
     holidays: t.stringList({
       description: 'Local dates (YYYY-MM-DD) on which the load follows a holiday’s shape, up to 1,000.',
     }),
+    idempotencyKey: t.string({ description: idempotencyKeyDescription }),
   }),
 });
 
@@ -99,16 +109,25 @@ const newSite = z.object({
     .array(z.iso.date('expected a date as YYYY-MM-DD').refine((date) => date >= '0001', 'expected a year from 1 on'))
     .max(1000, 'expected at most 1000 dates')
     .default([]),
+  idempotencyKey,
 });
 
 builder.mutationField('createSite', (t) =>
   t.field({
     type: CreateSitePayload,
+    scope: 'write',
+    cost: 10,
     description: 'Creates a site, to ingest readings for.',
     args: { input: t.arg({ type: CreateSiteInput, required: true, description: 'What to create.' }) },
     resolve: async (_root, args, context) => {
       const input = parseInput(newSite, args.input);
-      return { site: await insertSite(context.database, requireViewer(context).organizationId, input) };
+      const { organizationId } = requireViewer(context);
+      const { name, timeZone, holidays } = input;
+      const once = { mutation: 'createSite', input, keeping: keepRow(siteById) };
+      const site = await runOnce(context, once, (write) =>
+        write((database) => insertSite(database, organizationId, { name, timeZone, holidays })),
+      );
+      return { site: site! };
     },
   }),
 );
@@ -126,6 +145,7 @@ const IngestReadingsInput = builder.inputType('IngestReadingsInput', {
   fields: (t) => ({
     siteId: t.id({ required: true, description: 'Whose readings.' }),
     readings: t.field({ type: [ReadingInput], required: true, description: '1 to 10,000, each time once.' }),
+    idempotencyKey: t.string({ description: idempotencyKeyDescription }),
   }),
 });
 
@@ -153,15 +173,26 @@ const readingsInput = z.object({
     }),
     maxReadings,
   ),
+  idempotencyKey,
 });
+
+/** What was counted the first time is answered again. */
+const keepCounts: Keeping<ReadingCounts, ReadingCounts> = {
+  toKept: (counts) => counts,
+  load: async (_context, counts) => counts,
+};
 
 builder.mutationField('ingestReadings', (t) =>
   t.field({
     type: IngestReadingsPayload,
+    scope: 'write',
+    cost: 10,
+    listSize: { slicingArguments: ['input.readings'], maxSize: maxReadings },
     description: 'Stores readings in one statement, all or none; a reading of a known time takes its place.',
     args: { input: t.arg({ type: IngestReadingsInput, required: true, description: 'What to store.' }) },
     resolve: async (_root, args, context) => {
-      const { siteId, readings } = parseInput(readingsInput, args.input);
+      const input = parseInput(readingsInput, args.input);
+      const { siteId, readings } = input;
       const times = readings.map((reading) => reading.at);
       const seen = new Set<string>();
       const repeated = times.findIndex((time) => seen.size === seen.add(time).size);
@@ -169,7 +200,10 @@ builder.mutationField('ingestReadings', (t) =>
         throw badUserInput({ path: `input.readings.${repeated}.at`, message: 'expected each time once' });
       const { organizationId } = requireViewer(context);
       const loads = readings.map((reading) => reading.loadMw);
-      const counts = await ingestReadings(context.database, organizationId, siteId, { times, loads });
+      const once = { mutation: 'ingestReadings', input, keeping: keepCounts };
+      const counts = await runOnce(context, once, (write) =>
+        write((database) => ingestReadings(database, organizationId, siteId, { times, loads })),
+      );
       const site = await siteById(context).load(siteId);
       if (!counts || !site) throw notFound('Site', 'input.siteId');
       return { site, ...counts };
