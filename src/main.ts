@@ -1,78 +1,63 @@
-import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { createDemoAuthenticator } from './auth/demo-viewer.ts';
+import { createAuthenticator } from './auth/authenticate.ts';
 import { type Config, readConfig } from './config.ts';
+import type { Pool } from './db/client.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
-import { openDatabaseServer } from './db/server.ts';
+import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { StartupError } from './errors.ts';
+import { createAdmission } from './http/admission.ts';
 import { createApp } from './http/app.ts';
+import { createDrain } from './http/drain.ts';
 import { createListener, createMetricsListener, listen } from './http/listener.ts';
+import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
+import type { InferenceEngine } from './inference/engine.ts';
 import { scanModelRepository } from './inference/repository.ts';
 import { createWorkerEngine } from './inference/worker-engine.ts';
+import { createRedis, type Redis } from './redis/client.ts';
 import { seedDemoOnce } from './seed/demo.ts';
+import { createShutdown, type Shutdown } from './shutdown.ts';
 import { createLog } from './telemetry/log.ts';
-import { createMetrics } from './telemetry/metrics.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 
-const drainMs = 10_000;
+/** What the parts of the start share. */
+interface Process {
+  config: Config;
+  log: Logger;
+  metrics: Metrics;
+  shutdown: Shutdown;
+}
 
-/** Makes the process-wide things in order, serves until a signal, and ends them in reverse. */
+/** Makes the process-wide things in order, and serves until a signal. */
 async function main(config: Config): Promise<void> {
   const log = await createLog(config.logLevel);
-  const ends: (() => Promise<unknown>)[] = [];
-  let isDraining = false;
-
-  async function end(exitCode: number): Promise<void> {
-    if (isDraining) return process.exit(exitCode || 1);
-    isDraining = true;
-    for (const endNext of ends.reverse()) {
-      await endNext().catch((error: unknown) => log.error({ err: error }, 'while ending'));
-    }
-    process.exit(exitCode);
-  }
-  // In place before anything starts: a signal during the start ends what has started so far.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));
-  process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'uncaught error');
-    void end(1);
-  });
-
+  const shutdown = createShutdown(log, config.drainDelayMs + config.drainTimeoutMs);
   try {
-    const origin = await start(config, log, ends, () => isDraining);
+    const origin = await start({ config, log, metrics: createMetrics(), shutdown });
     log.info(`GraphQL and GraphiQL at ${origin}/graphql`);
   } catch (error) {
-    if (isDraining) return;
+    if (shutdown.hasBegun) return;
     console.error(explain(error, config));
-    await end(1);
+    await shutdown.begin('fault');
   }
 }
 
-async function start(
-  config: Config,
-  log: Logger,
-  ends: (() => Promise<unknown>)[],
-  isDraining: () => boolean,
-): Promise<string> {
-  const metrics = createMetrics();
+async function start(given: Process): Promise<string> {
+  const { config, log, metrics, shutdown } = given;
   const repository = await scanModels(config.modelsDir);
   const server = await openDatabaseServer({
     ...config,
     purpose: 'npm start',
     onLoss: (error) => log.error({ err: error }, 'the embedded Postgres ended'),
   });
-  ends.push(() => server.stop());
+  shutdown.onEnd(() => server.stop());
   log.info(`database: ${server.description}`);
   await migrate(server.connection);
-
-  const database = createPool({
-    connection: server.connection,
-    size: config.databasePoolSize,
-    onStatement: metrics.onStatement,
-  });
-  ends.push(() => database.close());
-  metrics.watchPool(database);
+  const database = openPool(given, server, 'requests', config.databasePoolSize);
+  const analyticsDatabase = openPool(given, server, 'analytics', config.analyticsPoolSize);
 
   const inference = await createWorkerEngine({
     repository,
@@ -80,50 +65,98 @@ async function start(
     onWorkerExit: (reason) => log.error({ reason }, 'an inference worker ended and is replaced'),
     ...(config.inferenceWorkers !== undefined && { workers: config.inferenceWorkers }),
   });
-  ends.push(() => inference.close());
+  shutdown.onEnd(() => inference.close());
   for (const failure of inference.failures()) log.error(failure, 'a model version could not be loaded');
 
+  if (config.environment !== 'production') await fillInDemo(given, database, inference);
+  return serve(given, database, analyticsDatabase, inference);
+}
+
+async function serve(given: Process, database: Pool, analyticsDatabase: Pool, inference: InferenceEngine) {
+  const { config, log, metrics, shutdown } = given;
+  const { registry } = metrics;
   const predictions = createPredictionRecorder({
     database,
     onError: (error) => log.error({ err: error }, 'predictions could not be recorded'),
   });
-  ends.push(() => predictions.flush());
+  shutdown.onEnd(() => predictions.flush());
   metrics.watchPredictions(predictions);
+  const redis = openRedis(given);
+  const authenticate = createAuthenticator({ ...config, database, log, registry });
+  const app = createApp({
+    dependencies: { database, analyticsDatabase, inference, predictions, authenticate },
+    log,
+    registry,
+    settings: config,
+    rateLimiter: createRateLimiter({ ...config, redis, log, registry }),
+  });
+  const admission = createAdmission({ ...config, registry });
+  const listener = createListener({
+    ...config,
+    graphql: app,
+    readiness: createReadiness(database, inference, () => shutdown.hasBegun),
+    registry,
+    servesMetrics: config.metricsPort === undefined,
+    admission,
+  });
+  const { server, port } = await listen(listener, config.host, config.port);
+  const drain = createDrain(server);
+  shutdown.onDrain(async (reason) => {
+    // Not ready any more, but still serving until load balancers have seen it.
+    if (reason === 'deploy') await pause(config.drainDelayMs);
+    const cutOff = await drain.begin({ timeoutMs: config.drainTimeoutMs });
+    if (cutOff > 0) log.warn({ cutOff }, 'requests were cut off at the end');
+    admission.close();
+  });
+  if (config.metricsPort !== undefined) await serveMetrics(given, config.metricsPort);
+  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+}
 
-  if (config.environment !== 'production') {
+function openPool(
+  { config, log, metrics, shutdown }: Process,
+  server: DatabaseServer,
+  name: string,
+  size: number,
+): Pool {
+  const pool = createPool({
+    connection: server.connection,
+    size,
+    queueSize: config.databaseQueueSize,
+    onStatement: metrics.onStatement,
+    onAvailability: (isUp, error) => {
+      if (isUp) log.info({ pool: name }, 'the database answers again');
+      else log.error({ pool: name, err: error }, 'the database does not answer');
+    },
+  });
+  shutdown.onEnd(() => pool.close());
+  metrics.watchPool(name, pool);
+  return pool;
+}
+
+function openRedis({ config, log, metrics, shutdown }: Process): Redis | null {
+  if (config.redisUrl === undefined) return null;
+  const redis = createRedis({ url: config.redisUrl, log, registry: metrics.registry });
+  shutdown.onEnd(async () => redis.close());
+  return redis;
+}
+
+async function serveMetrics({ config, metrics, shutdown }: Process, port: number): Promise<void> {
+  const { server } = await listen(createMetricsListener(metrics.registry), config.host, port);
+  shutdown.onEnd(async () => {
+    server.close();
+    server.closeAllConnections();
+  });
+}
+
+/** A server without demo data still serves. */
+async function fillInDemo({ log, shutdown }: Process, database: Pool, inference: InferenceEngine): Promise<void> {
+  try {
     const demo = await seedDemoOnce({ database, inference, now: new Date() });
     if (demo === 'seeded') log.info('filled in the demo data');
+  } catch (error) {
+    if (shutdown.hasBegun) throw error;
+    log.error({ err: error }, 'the demo data could not be filled in');
   }
-
-  const app = createApp({
-    dependencies: {
-      database,
-      analyticsDatabase: database,
-      inference,
-      predictions,
-      authenticate: createDemoAuthenticator(database),
-    },
-    log,
-    registry: metrics.registry,
-    settings: config,
-  });
-  const listener = createListener({
-    graphql: app,
-    readiness: createReadiness(database, inference, isDraining),
-    registry: metrics.registry,
-    servesMetrics: config.metricsPort === undefined,
-  });
-  if (config.metricsPort !== undefined) {
-    const { server: metricsServer } = await listen(
-      createMetricsListener(metrics.registry),
-      config.host,
-      config.metricsPort,
-    );
-    ends.push(() => closeServer(metricsServer));
-  }
-  const { server: httpServer, port } = await listen(listener, config.host, config.port);
-  ends.push(() => closeServer(httpServer));
-  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
 }
 
 function scanModels(directory: string): ReturnType<typeof scanModelRepository> {
@@ -132,16 +165,6 @@ function scanModels(directory: string): ReturnType<typeof scanModelRepository> {
       `MODELS_DIR is "${directory}": expected a folder that can be read (${(error as Error).message})`,
     );
   });
-}
-
-/** Finishes what is in flight, within a limit. */
-async function closeServer(server: Awaited<ReturnType<typeof listen>>['server']): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  server.closeIdleConnections();
-  const limit = setTimeout(() => server.closeAllConnections(), drainMs);
-  await closed;
-  clearTimeout(limit);
 }
 
 /** One line for a fault of the set-up, the stack for one of ours. */

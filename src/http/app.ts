@@ -4,13 +4,21 @@ import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { type Context, createContext, type Dependencies } from '../context.ts';
 import { schema } from '../schema/index.ts';
-import { deadlineOf } from './deadline.ts';
+import { deadlineOf, useDeadline } from './deadline.ts';
 import { exampleOperations } from './example-operations.ts';
 import { renderGraphiql } from './graphiql.ts';
+import { createDocumentCaches } from './limits/document-cache.ts';
+import { createLimitMetrics } from './limits/limit-metrics.ts';
+import { costOfRequest, useLimits } from './limits/use-limits.ts';
+import type { RateLimiter } from './rate-limit/rate-limiter.ts';
+import { useRateLimit } from './rate-limit/use-rate-limit.ts';
 import { requestIdOf, useRequestId } from './request-id.ts';
+import { usePagePolicy } from './security-headers.ts';
 import { maskError, useErrorCodes } from './use-error-codes.ts';
-import { useJsonOnly } from './use-json-only.ts';
 import { useOperationMetrics } from './use-operation-metrics.ts';
+import { useRequestLog } from './use-request-log.ts';
+import { useRequestParams } from './use-request-params.ts';
+import { useIntrospectionSwitch, useValidationBounds } from './use-validation-bounds.ts';
 
 /** What the settings say of requests. */
 export type AppSettings = Pick<
@@ -30,16 +38,17 @@ export interface AppOptions {
   log: Logger;
   registry: Registry;
   settings: AppSettings;
+  /** Default: every client may ask as much as it wants. */
+  rateLimiter?: RateLimiter;
 }
 
 export type App = ReturnType<typeof createApp>;
 
-const maxBodyBytes = 8 * 1024 * 1024;
-
 /** The GraphQL server as a request handler: `fetch` in tests, a listener of node:http in the process. */
-export function createApp({ dependencies, log, registry, settings }: AppOptions) {
+export function createApp({ dependencies, log, registry, settings, rateLimiter }: AppOptions) {
   const examples = exampleOperations(new Date());
   const knownOperations = new Set(examples.map((example) => example.name));
+  const limitMetrics = createLimitMetrics(registry);
   return createYoga<Record<string, unknown>, Context>({
     schema,
     context: ({ request }) =>
@@ -58,10 +67,26 @@ export function createApp({ dependencies, log, registry, settings }: AppOptions)
     renderGraphiQL: renderGraphiql,
     multipart: false,
     cors: false,
-    maxRequestBodySize: maxBodyBytes,
+    // Of the plugin that reads the body.
+    maxRequestBodySize: false,
+    // The listener has paths for health; Yoga's would match the end of any query string. No URL ends in a blank.
+    healthCheckEndpoint: ' ',
+    parserAndValidationCache: createDocumentCaches(),
     maskedErrors: { maskError },
     logging: false,
-    // In the order of a request's life: its id, what bodies are read, what is counted, and last what leaves as an error.
-    plugins: [useRequestId(), useJsonOnly(), useOperationMetrics(registry, knownOperations), useErrorCodes(log)],
+    // In the order of a request's life: its id, its time, what it asks, what is counted, and last what leaves as an error.
+    plugins: [
+      useRequestId(),
+      useRequestLog(log),
+      useDeadline(settings),
+      useRequestParams({ bodyBytes: settings.limits.bodyBytes, limitMetrics, log }),
+      useOperationMetrics(registry, knownOperations),
+      useValidationBounds(settings),
+      useIntrospectionSwitch(settings),
+      useLimits({ limits: settings.limits, limitMetrics, log, registry }),
+      ...(rateLimiter ? [useRateLimit({ ...settings, rateLimiter, costOf: costOfRequest })] : []),
+      useErrorCodes(log),
+      usePagePolicy(),
+    ],
   });
 }

@@ -41,6 +41,9 @@ describe.skipIf(!executable)('GraphiQL in a browser', { timeout: 60_000 }, () =>
       if (!url.startsWith(origin) && !/^(data|blob):/.test(url)) strangers.push(url);
     });
     page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) complaints.push(message.text());
+    });
     await page.goto(`${origin}/graphql`, { waitUntil: 'load' });
   });
 

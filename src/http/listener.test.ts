@@ -95,7 +95,7 @@ describe('metrics', () => {
 
   test('show statements, the pool and batches, also on a port of their own', async () => {
     const metrics = createMetrics();
-    metrics.watchPool(app.database.pool);
+    metrics.watchPool('main', app.database.pool);
     metrics.onStatement({ name: 'listX', text: '' }, 3, undefined);
     metrics.onBatch({ model: 'm', version: '1', rows: 3, queueMs: 1, computeMs: 2, isFailed: false });
     const { server: own, port } = await listen(createMetricsListener(metrics.registry), '127.0.0.1', 0);
@@ -103,7 +103,7 @@ describe('metrics', () => {
     own.closeAllConnections();
     own.close();
     expect(text).toContain('tributary_statement_seconds_count{statement="listX"} 1');
-    expect(text).toContain('tributary_pool_connections 4');
+    expect(text).toContain('tributary_pool_connections_max{pool="main"} 4');
     expect(text).toContain('tributary_inference_batch_rows_sum{model="m",version="1"} 3');
     expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
   });

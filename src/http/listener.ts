@@ -1,6 +1,13 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { overloaded } from '../errors.ts';
+import type { Admission } from './admission.ts';
+import { createCors } from './cors.ts';
+import { badRequest, errorAnswer, sendErrorAnswer } from './error-answer.ts';
+import { refuseMalformed } from './malformed-request.ts';
+import { assignRequestId } from './request-id.ts';
+import { createSecurityHeaders } from './security-headers.ts';
 
 /** What /readyz says: ready or not, and why. */
 export interface Readiness {
@@ -9,30 +16,64 @@ export interface Readiness {
 }
 
 export interface ListenerOptions {
-  graphql: RequestListener;
+  /** Yoga; what it returns settles when the answer is written. */
+  graphql: (request: IncomingMessage, response: ServerResponse) => unknown;
   readiness(): Promise<Readiness>;
   registry: Registry;
   /** false: metrics have a port of their own. */
   servesMetrics: boolean;
+  /** Default: every request is let in. */
+  admission?: Admission;
+  /** Default: none, so no CORS headers. */
+  corsOrigins?: readonly string[];
+  /** How many proxies in front tell of the client. Default: 0. */
+  trustedProxies?: number;
 }
 
+const paths = ['/graphql', '/healthz', '/readyz', '/metrics'];
+
 /** The whole HTTP surface. Health and metrics are answered before GraphQL is reached, so that they are quick under load. */
-export function createListener({ graphql, readiness, registry, servesMetrics }: ListenerOptions): RequestListener {
+export function createListener(options: ListenerOptions): RequestListener {
+  const { readiness, registry, servesMetrics, trustedProxies = 0 } = options;
+  const setSecurityHeaders = createSecurityHeaders(trustedProxies);
+  const serveGraphql = createGraphqlListener(options);
   return (request, response) => {
+    setSecurityHeaders(request, response);
     const path = pathOf(request);
-    if (path === '/graphql') return graphql(request, response);
+    if (path === '/graphql') return serveGraphql(request, response);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(request, response, path);
     if (path === '/healthz') return sendJson(response, 200, { status: 'alive' });
     if (path === '/readyz') return sendReadiness(response, readiness);
     if (path === '/metrics' && servesMetrics) return sendMetrics(response, registry);
     if (path === '/') return redirect(response, '/graphql');
-    return sendJson(response, 404, { error: 'not found', paths: ['/graphql', '/healthz', '/readyz', '/metrics'] });
+    return sendJson(response, 404, { error: 'not found', paths });
   };
 }
 
 /** A listener for METRICS_PORT: metrics only. */
 export function createMetricsListener(registry: Registry): RequestListener {
-  return (request, response) =>
-    pathOf(request) === '/metrics' ? sendMetrics(response, registry) : sendJson(response, 404, { error: 'not found' });
+  const setSecurityHeaders = createSecurityHeaders(0);
+  return (request, response) => {
+    setSecurityHeaders(request, response);
+    if (pathOf(request) === '/metrics') sendMetrics(response, registry);
+    else sendJson(response, 404, { error: 'not found' });
+  };
+}
+
+/** What a connection may take: a client that is slow on purpose costs a socket for this long, and no more. */
+export interface ListenLimits {
+  /** From the first byte of a request to the end of its headers. Default: 10,000. */
+  headersTimeoutMs?: number;
+  /** From the first byte of a request to the end of its body. Default: 30,000. */
+  requestTimeoutMs?: number;
+  /** How often the two above are looked at. Default: 1,000. */
+  checkIntervalMs?: number;
+  /** How long a connection may wait for its next request; longer than a load balancer's 60 s. Default: 65,000. */
+  keepAliveTimeoutMs?: number;
+  /** Bytes of a request's line and headers. Default: 16,384. */
+  maxHeaderBytes?: number;
+  /** Headers of a request that are read; the rest is ignored. Default: 100. */
+  maxHeaderCount?: number;
 }
 
 /** Listens, and resolves with the server and the port it got. Rejects when the port is taken. */
@@ -40,16 +81,62 @@ export function listen(
   listener: RequestListener,
   host: string,
   port: number,
+  limits: ListenLimits = {},
 ): Promise<{ server: Server; port: number }> {
-  const server = createServer({ keepAliveTimeout: 65_000, headersTimeout: 10_000, requestTimeout: 30_000 }, listener);
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs ?? 10_000,
+      requestTimeout: limits.requestTimeoutMs ?? 30_000,
+      connectionsCheckingInterval: limits.checkIntervalMs ?? 1_000,
+      keepAliveTimeout: limits.keepAliveTimeoutMs ?? 65_000,
+      maxHeaderSize: limits.maxHeaderBytes ?? 16_384,
+    },
+    listener,
+  );
+  server.maxHeadersCount = limits.maxHeaderCount ?? 100;
+  server.maxRequestsPerSocket = 0;
+  server.on('clientError', refuseMalformed);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => resolve({ server, port: (server.address() as AddressInfo).port }));
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve({ server, port: (server.address() as AddressInfo).port });
+    });
   });
+}
+
+/** What comes before Yoga: the request's id, CORS, and whether there is room for it at all. */
+function createGraphqlListener({ graphql, admission, corsOrigins = [] }: ListenerOptions): RequestListener {
+  const cors = createCors(corsOrigins);
+  return (request, response) => {
+    const requestId = assignRequestId(request);
+    response.setHeader('x-request-id', requestId);
+    if (cors(request, response)) return;
+    // Yoga builds a URL of it, outside of what catches its errors.
+    if (!URL.canParse(`http://${request.headers.host ?? 'localhost'}`)) {
+      return sendErrorAnswer(response, errorAnswer(badRequest(400, 'host: expected the name of a host'), requestId));
+    }
+    if (!admission) return void graphql(request, response);
+    if (admission.enter() !== null) {
+      const error = overloaded('The server has too much to do: nothing was done, try again later');
+      return sendErrorAnswer(response, errorAnswer(error, requestId));
+    }
+    response.once('close', () => admission.leave());
+    graphql(request, response);
+  };
 }
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0]!;
+}
+
+function refuseMethod(request: IncomingMessage, response: ServerResponse, path: string): void {
+  if (path !== '/' && !paths.includes(path)) {
+    sendJson(response, 404, { error: 'not found', paths });
+    return;
+  }
+  const error = badRequest(405, `expected GET, got ${request.method}`, { allow: 'GET, HEAD' });
+  sendErrorAnswer(response, errorAnswer(error, assignRequestId(request)));
 }
 
 function sendReadiness(response: ServerResponse, readiness: ListenerOptions['readiness']): void {
@@ -72,7 +159,5 @@ function redirect(response: ServerResponse, location: string): void {
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  response
-    .writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-    .end(JSON.stringify(body));
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 
 const ids = new WeakMap<Request, string>();
 
@@ -6,9 +7,15 @@ const ids = new WeakMap<Request, string>();
 export function requestIdOf(request: Request): string {
   const known = ids.get(request);
   if (known) return known;
-  const given = request.headers.get('x-request-id');
-  const id = given && /^[\w-]{8,64}$/.test(given) ? given : randomUUID();
+  const id = saneId(request.headers.get('x-request-id')) ?? randomUUID();
   ids.set(request, id);
+  return id;
+}
+
+/** The same id before there is a Request: it is put into the headers, so that requestIdOf finds it there. */
+export function assignRequestId(request: IncomingMessage): string {
+  const id = saneId(request.headers['x-request-id']) ?? randomUUID();
+  request.headers['x-request-id'] = id;
   return id;
 }
 
@@ -19,4 +26,8 @@ export function useRequestId() {
       response.headers.set('x-request-id', requestIdOf(request));
     },
   };
+}
+
+function saneId(given: string | string[] | null | undefined): string | null {
+  return typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : null;
 }

@@ -2,13 +2,15 @@ import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { type ErrorCode, errorStatus, type InputIssue } from '../errors.ts';
+import { deadlineOf } from './deadline.ts';
 import { requestIdOf } from './request-id.ts';
+import { wholeFailure } from './whole-failure.ts';
 
 type Errors = readonly GraphQLError[];
 
 /**
  * Gives every error that leaves the server its code, and hides what is not meant for clients: anything but an error of
- * ours or of the protocol becomes INTERNAL with the request's id, and is logged under that id.
+ * ours or of the protocol becomes INTERNAL, and is logged. Each has the id of its request, as the log has.
  */
 export function useErrorCodes(log: Logger): Plugin {
   return {
@@ -28,7 +30,9 @@ export function useErrorCodes(log: Logger): Plugin {
       },
     onResultProcess: ({ request, result, setResult }) => {
       if (Array.isArray(result) || !('errors' in result) || !result.errors?.length) return;
-      setResult({ ...result, errors: (result.errors as Errors).map((error) => finish(error, request, log)) });
+      const errors = (result.errors as Errors).map((error) => finish(error, request, log));
+      const http = wholeFailure(result.data, errors);
+      setResult({ ...result, errors, ...(http && { extensions: { ...result.extensions, http } }) });
     },
   };
 }
@@ -40,9 +44,9 @@ export function maskError(error: unknown): Error {
 }
 
 function finish(error: GraphQLError, request: Request, log: Logger): GraphQLError {
-  const original = publicOriginal(error);
-  if (original) return withCode(error, original);
   const requestId = requestIdOf(request);
+  const original = publicOriginal(error) ?? reasonOfAbort(error, deadlineOf(request));
+  if (original) return withCode(error, original, requestId);
   log.error({ requestId, path: error.path, err: error.originalError ?? error }, 'unexpected error');
   return copy(error, 'Something went wrong on our side; quote the request id when you report it.', {
     code: 'INTERNAL' satisfies ErrorCode,
@@ -60,18 +64,27 @@ function publicOriginal(error: GraphQLError): GraphQLError | null {
   return isFieldError && !/^(Argument|Variable) /.test(current.message) ? null : current;
 }
 
-function withCode(error: GraphQLError, original: GraphQLError): GraphQLError {
-  const { originalError, ...extensions }: Record<string, unknown> = { ...original.extensions, ...error.extensions };
+/** What a part threw because the request was over: the reason it was over for. */
+function reasonOfAbort(error: GraphQLError, signal: AbortSignal): GraphQLError | null {
+  const isAbort = error.originalError?.name === 'AbortError' && signal.aborted;
+  return isAbort && signal.reason instanceof GraphQLError ? signal.reason : null;
+}
+
+function withCode(error: GraphQLError, original: GraphQLError, requestId: string): GraphQLError {
+  // Where they differ, the error itself was not meant to be shown.
+  const { message } = original;
+  const given: Record<string, unknown> = { ...original.extensions, ...error.extensions, requestId };
+  const { originalError, ...extensions } = given;
   // Yoga puts the cause of a body it could not read here: never for clients, and no error of GraphQL that could be a 200.
   if (originalError) extensions.http = { status: errorStatus.BAD_USER_INPUT };
   const code = String(extensions.code ?? '');
   if (code in errorStatus && (code !== 'BAD_USER_INPUT' || extensions.issues)) {
     // An error that has no path stopped the whole request; one of a field leaves the others' answers standing.
     const http = extensions.http ?? (error.path ? undefined : { status: errorStatus[code as ErrorCode] });
-    return copy(error, error.message, { ...extensions, ...(http !== undefined && { http }) });
+    return copy(error, message, { ...extensions, ...(http !== undefined && { http }) });
   }
-  const issues: InputIssue[] = [{ path: inputPathOf(error.message), message: error.message }];
-  return copy(error, error.message, { ...extensions, code: 'BAD_USER_INPUT' satisfies ErrorCode, issues });
+  const issues: InputIssue[] = [{ path: inputPathOf(message), message }];
+  return copy(error, message, { ...extensions, code: 'BAD_USER_INPUT' satisfies ErrorCode, issues });
 }
 
 /** The variable or argument that a coercion error of the executor speaks of, such as `input.name`. */

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Pool, StatementListener } from '../db/client.ts';
+import type { Pool, PoolStats, StatementListener } from '../db/client.ts';
 import type { BatchReport } from '../inference/engine.ts';
 
 const statementSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -10,7 +10,8 @@ export interface Metrics {
   readonly registry: Registry;
   readonly onStatement: StatementListener;
   readonly onBatch: (report: BatchReport) => void;
-  watchPool(pool: Pool): void;
+  /** Under a name, such as `requests`. */
+  watchPool(name: string, pool: Pool): void;
   watchPredictions(recorder: { readonly dropped: number }): void;
 }
 
@@ -39,7 +40,7 @@ export function createMetrics(): Metrics {
       if (error) failures.inc({ statement: name });
     },
     onBatch: inference,
-    watchPool: (pool) => watchPool(pool, registers),
+    watchPool: createPoolMetrics(registers),
     watchPredictions: (recorder) => watchPredictions(recorder, registers),
   };
 }
@@ -82,23 +83,26 @@ function createInferenceMetrics(registers: Registry[]): Metrics['onBatch'] {
   };
 }
 
-function watchPool(pool: Pool, registers: Registry[]): void {
-  new Gauge({
-    name: 'tributary_pool_connections',
-    help: 'Most connections of the pool.',
-    registers,
-    collect() {
-      this.set(pool.stats().size);
-    },
-  });
-  new Gauge({
-    name: 'tributary_pool_running_statements',
-    help: 'Statements that run or wait for a connection.',
-    registers,
-    collect() {
-      this.set(pool.stats().running);
-    },
-  });
+function createPoolMetrics(registers: Registry[]): Metrics['watchPool'] {
+  const pools = new Map<string, Pool>();
+  const watch = (name: string, help: string, read: (stats: PoolStats) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['pool'],
+      registers,
+      collect() {
+        for (const [label, pool] of pools) this.set({ pool: label }, read(pool.stats()));
+      },
+    });
+  watch('tributary_pool_connections_max', 'Most connections of the pool.', ({ size }) => size);
+  watch('tributary_pool_connections', 'Open connections of the pool.', ({ open }) => open);
+  watch('tributary_pool_running', 'Connections at work.', ({ running }) => running);
+  watch('tributary_pool_waiting', 'Statements and transactions that wait for a connection.', ({ waiting }) => waiting);
+  watch('tributary_database_up', '1 while the database answers.', ({ isUp }) => (isUp ? 1 : 0));
+  return (name, pool) => {
+    pools.set(name, pool);
+  };
 }
 
 function watchPredictions(recorder: { readonly dropped: number }, registers: Registry[]): void {

@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http';
+import type { Plugin } from 'graphql-yoga';
+import type { Viewer } from '../../context.ts';
+import { rateLimited } from '../../errors.ts';
+import { errorAnswer } from '../error-answer.ts';
+import { requestIdOf } from '../request-id.ts';
+import { clientAddress } from './client-address.ts';
+import { failedRequestPoints, type RateLimiter, type RateVerdict } from './rate-limiter.ts';
+
+export interface RateLimitOptions {
+  rateLimiter: RateLimiter;
+  /** How many proxies in front write X-Forwarded-For. */
+  trustedProxies: number;
+  /** What a request that is about to run costs in points; less than 1 counts as 1. */
+  costOf(request: Request): number;
+}
+
+interface State {
+  address: string;
+  /** null: nothing taken yet. */
+  verdict: RateVerdict | null;
+  /** Whether the request has been charged for, or refused without. */
+  isCharged: boolean;
+  /** Whether its result has errors: without an execution, also an answer with status 200 can be a failure. */
+  hasErrors: boolean;
+}
+
+/**
+ * Takes points for each request from its viewer and its address. An address over its quota is refused before its body
+ * is read; everyone else when the operation is about to run, by its cost. A request that fails before that (a bad
+ * token, a document that does not parse) costs its address a fixed price. Every answer that was charged for says in
+ * RateLimit headers (draft-ietf-httpapi-ratelimit-headers) how the client stands with the tighter of its quotas.
+ */
+export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitOptions): Plugin {
+  const states = new WeakMap<Request, State>();
+  return {
+    onRequest({ request, serverContext, fetchAPI, endResponse }) {
+      // A browser's question before the request; whether it may be asked is not the client's choice.
+      if (request.method === 'OPTIONS') return;
+      const { req } = serverContext as { req?: IncomingMessage };
+      const forwardedFor = trustedProxies > 0 ? request.headers.get('x-forwarded-for') : null;
+      const address = clientAddress(req?.socket.remoteAddress, forwardedFor, trustedProxies);
+      const verdict = rateLimiter.refusal(address);
+      states.set(request, { address, verdict, isCharged: verdict !== null, hasErrors: false });
+      if (!verdict) return;
+      const { body, ...init } = errorAnswer(rateLimited(verdict.retryAfterSeconds), requestIdOf(request));
+      endResponse(new fetchAPI.Response(body, init));
+    },
+    onExecute({ args, setResultAndStopExecution }) {
+      const { request, viewer } = args.contextValue as unknown as { request: Request; viewer?: Viewer | null };
+      const state = states.get(request);
+      if (!state || state.isCharged) return;
+      const verdict = rateLimiter.consume({
+        viewerKey: viewer ? `${viewer.organizationId}:${viewer.userId}` : null,
+        address: state.address,
+        points: costOf(request),
+      });
+      state.verdict = verdict;
+      state.isCharged = true;
+      if (verdict?.isAllowed === false) {
+        setResultAndStopExecution({ errors: [rateLimited(verdict.retryAfterSeconds)] });
+      }
+    },
+    onResultProcess({ request, result }) {
+      const state = states.get(request);
+      if (state && !Array.isArray(result) && 'errors' in result && result.errors?.length) state.hasErrors = true;
+    },
+    onResponse({ request, response }) {
+      const state = states.get(request);
+      if (!state) return;
+      const hasFailed = (state.hasErrors || response.status >= 400) && response.status < 500;
+      if (!state.isCharged && hasFailed) state.verdict = rateLimiter.charge(state.address, failedRequestPoints);
+      if (state.verdict) setHeaders(response.headers, state.verdict);
+    },
+  };
+}
+
+function setHeaders(headers: Headers, verdict: RateVerdict): void {
+  headers.set('ratelimit-policy', `"${verdict.quota}";q=${verdict.limit};w=${verdict.windowSeconds}`);
+  headers.set('ratelimit', `"${verdict.quota}";r=${verdict.remaining};t=${verdict.resetSeconds}`);
+  if (!verdict.isAllowed) headers.set('retry-after', String(verdict.retryAfterSeconds));
+}
