@@ -83,7 +83,7 @@ function read(status: number, text: string): Reply {
 }
 
 async function attempt(write: Write): Promise<void> {
-  const { outcome, id } = await post(create, { input: { name: write.name, idempotencyKey: write.name } });
+  const { outcome, id } = await post(create, { input: { name: write.name, idempotencyKey: write.name.replaceAll(' ', '-') } });
   write.outcomes.push(outcome);
   write.id ??= id;
 }
@@ -119,6 +119,6 @@ await Promise.all(Array.from({ length: options.workers }, (_, index) => work(ind
 await Promise.all(writes.map(settle));
 clearInterval(ticking);
 send({ type: 'tick', tick: { at: Date.now(), outcomes } });
-send({ type: 'report', report: { writes, slowestMs } });
 agent.destroy();
-process.disconnect?.();
+const last: FromLoad = { type: 'report', report: { writes, slowestMs } };
+process.send?.(last, () => process.disconnect?.());
