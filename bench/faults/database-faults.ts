@@ -72,7 +72,7 @@ export function smallPool(world: World): Promise<Figures> {
   return underLoad(world, {
     fault: 'pool-of-2-with-500-clients',
     environment: { DATABASE_POOL: '2', DATABASE_QUEUE: '100' },
-    load: { workers: 500, pauseMs: 0 },
+    load: { workers: 500, pauseMs: 50, writeEvery: 20 },
     act: async () => {
       await pause(5_000);
       return null;

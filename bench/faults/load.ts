@@ -83,7 +83,10 @@ function read(status: number, text: string): Reply {
 }
 
 async function attempt(write: Write): Promise<void> {
-  const { outcome, id } = await post(create, { input: { name: write.name, idempotencyKey: write.name.replaceAll(' ', '-') } });
+  if (write.outcomes.length === 1) write.secondAttemptAt = Date.now();
+  const { outcome, id } = await post(create, {
+    input: { name: write.name, idempotencyKey: write.name.replaceAll(' ', '-') },
+  });
   write.outcomes.push(outcome);
   write.id ??= id;
 }
@@ -92,7 +95,7 @@ async function work(index: number): Promise<void> {
   while (!isStopped) {
     made += 1;
     if (made % options.writeEvery === 0) {
-      const write: Write = { name: `${options.run} ${randomUUID()}`, outcomes: [], id: null };
+      const write: Write = { name: `${options.run} ${randomUUID()}`, outcomes: [], secondAttemptAt: null, id: null };
       writes.push(write);
       await attempt(write);
     } else await post(reads[(made + index) % reads.length]!, {});
@@ -116,7 +119,12 @@ process.on('message', () => {
   isStopped = true;
 });
 await Promise.all(Array.from({ length: options.workers }, (_, index) => work(index)));
-await Promise.all(writes.map(settle));
+const unsettled = writes.values();
+await Promise.all(
+  Array.from({ length: options.workers }, async () => {
+    for (const write of unsettled) await settle(write);
+  }),
+);
 clearInterval(ticking);
 send({ type: 'tick', tick: { at: Date.now(), outcomes } });
 agent.destroy();

@@ -13,6 +13,8 @@ export interface Write {
   name: string;
   /** What each attempt said, in order, all with one idempotency key. */
   outcomes: Outcome[];
+  /** Date.now() before the second attempt; null: there was none. */
+  secondAttemptAt: number | null;
   /** The id of the answer; null: never acknowledged. */
   id: string | null;
 }

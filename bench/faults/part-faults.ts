@@ -39,15 +39,19 @@ export async function redisComesLater(world: World): Promise<Figures> {
 }
 
 /** All inference workers end, three times. */
-export function killWorkers(world: World): Promise<Figures> {
-  return underLoad(world, {
+export async function killWorkers(world: World): Promise<Figures> {
+  let ended = 0;
+  const figures = await underLoad(world, {
     fault: 'inference-workers-killed',
     act: async (server) => {
       for (let round = 0; round < 3; round += 1) {
         server.signal('SIGUSR2');
         await pause(2_000);
       }
+      ended = server.output().split('an inference worker ended').length - 1;
       return Date.now();
     },
   });
+  const complaints = ended >= 3 ? [] : [`only ${ended} workers ended`];
+  return { ...figures, complaints: [...figures.complaints, ...complaints] };
 }

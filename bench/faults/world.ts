@@ -22,7 +22,7 @@ export interface Figures {
   found: number;
   /** Writes that are there more than once. */
   duplicates: number;
-  /** First attempts without an answer, or with one that leaves it open, whose feature was there all the same. */
+  /** First attempts that were not acknowledged, but had been done; a retry with the key found them. */
   doneUnanswered: number;
   /** Processes of ours that ended though nobody ended them. */
   crashes: number;
@@ -95,18 +95,19 @@ export async function underLoad(world: World, options: UnderLoad): Promise<Figur
   if (server.isRunning()) await server.stop();
   const outcomes = totalOf(load.ticks);
   const names = report.writes.map(({ name }) => name);
-  const counts = await countFeatures(world.postgres.url, names);
+  const made = await findFeatures(world.postgres.url, names);
   const acknowledged = report.writes.filter(({ id }) => id !== null);
   return {
     fault: options.fault,
     requests: Object.values(outcomes).reduce((sum, count) => sum + count, 0),
     outcomes,
     acknowledged: acknowledged.length,
-    found: acknowledged.filter(({ name }) => (counts.get(name) ?? 0) > 0).length,
-    duplicates: [...counts.values()].filter((count) => count > 1).length,
-    doneUnanswered: report.writes.filter(
-      (write) => write.outcomes[0] !== 'ok' && write.outcomes.length > 1 && (counts.get(write.name) ?? 0) > 0,
-    ).length,
+    found: acknowledged.filter(({ name }) => made.has(name)).length,
+    duplicates: [...made.values()].filter((times) => times.length > 1).length,
+    doneUnanswered: report.writes.filter(({ name, secondAttemptAt }) => {
+      const [first] = made.get(name) ?? [];
+      return secondAttemptAt !== null && first !== undefined && first < secondAttemptAt;
+    }).length,
     crashes,
     recoverySeconds: returnedAt === null ? null : secondsToRecover(load.ticks, returnedAt),
     slowestSeconds: report.slowestMs / 1000,
@@ -120,13 +121,14 @@ export function complaintsOf(server: ServerProcess): string[] {
   return lines.filter((line) => /unexpected error|uncaught|unhandled|"level":60/i.test(line)).slice(0, 3);
 }
 
-async function countFeatures(url: string, names: readonly string[]): Promise<Map<string, number>> {
+/** When each was made, in milliseconds since 1970; first to last. */
+async function findFeatures(url: string, names: readonly string[]): Promise<Map<string, number[]>> {
   const client = postgres(url, { max: 1, fetch_types: false, types: {} });
   try {
-    const rows = await client<{ name: string; count: number }[]>`
-      select name, count(*)::integer as count from features
+    const rows = await client<{ name: string; times: string }[]>`
+      select name, json_agg(extract(epoch from created_at) * 1000 order by created_at)::text as times from features
       where name in (select jsonb_array_elements_text(${JSON.stringify(names)}::text::jsonb)) group by name`;
-    return new Map(rows.map(({ name, count }) => [name, count]));
+    return new Map(rows.map(({ name, times }) => [name, JSON.parse(times) as number[]]));
   } finally {
     await client.end();
   }

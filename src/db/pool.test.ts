@@ -284,6 +284,19 @@ describe('a server that fails', () => {
     expect(new Set(ends)).toEqual(new Set(['TIMEOUT']));
   });
 
+  test('that cancels a begin leaves nobody in an aborted transaction', { timeout: 60_000 }, async () => {
+    makePool({ connection: `${server.url}?statement_timeout=1`, size: 2 });
+    const text = 'select count(*) from generate_series(1, 100)';
+    const ends = await codes(
+      Array.from({ length: 800 }, (_, index) =>
+        index % 2
+          ? pool.transaction((database) => database.run({ name: 'count', text }, []))
+          : pool.run({ name: 'count', text, isRead: true }, []),
+      ),
+    );
+    expect(ends.filter((end) => end !== 'ok' && end !== 'TIMEOUT')).toEqual([]);
+  });
+
   test('is noticed when it is killed, and used again when it is back', { timeout: 60_000 }, async () => {
     const turns: boolean[] = [];
     makePool({ onAvailability: (isUp) => turns.push(isUp) });

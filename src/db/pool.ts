@@ -178,6 +178,8 @@ class ConnectionPool implements Pool {
       await connection.run(begin, [], signal);
       return connection;
     } catch (error) {
+      // A begin that was cancelled may have begun: the next user would find itself in an aborted transaction.
+      connection.destroy();
       this.#release(connection);
       throw error;
     }

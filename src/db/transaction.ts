@@ -32,15 +32,23 @@ export async function runTransaction<Result>(
   return result;
 }
 
-/** Sends a statement of the protocol of transactions; rejects when the server does not answer within the limit. */
+/** A statement that begins or ends a part; one that fails, or has no answer within the limit, ends the connection. */
 export async function control(connection: Connection, text: string, limitMs: number | null = null): Promise<void> {
   const limit = limitMs === null ? undefined : setTimeout(() => connection.destroy(), limitMs);
-  await connection.run({ name: text, text, isPrepared: false }, []).finally(() => clearTimeout(limit));
+  try {
+    await connection.run({ name: text, text, isPrepared: false }, []);
+  } catch (error) {
+    // Where the transaction stands now cannot be known.
+    connection.destroy();
+    throw error;
+  } finally {
+    clearTimeout(limit);
+  }
 }
 
 async function rollBack(connection: Connection): Promise<void> {
   await connection.interruption;
-  if (!connection.isLost) await control(connection, 'rollback', interruptGraceMs).catch(() => connection.destroy());
+  if (!connection.isLost) await control(connection, 'rollback', interruptGraceMs).catch(() => {});
 }
 
 function databaseOn(options: TransactionOptions, names: { savepoints: number }): Database {
