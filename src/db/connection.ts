@@ -4,6 +4,7 @@ import type { ConnectionTarget, Statement, Value } from './client.ts';
 import { isOutage } from './failures.ts';
 
 const connectTimeoutMs = 3_000;
+const failedTransactionCode = '25P02';
 const lifetimeMs = 30 * 60_000;
 
 /** Who hears of a connection's life. */
@@ -58,7 +59,7 @@ export class Connection {
     return this.#isLost;
   }
 
-  /** Resolves when nothing that was interrupted can touch a later statement; null: nothing was. */
+  /** Resolves when nothing that failed or was interrupted can touch a later statement; null: nothing did. */
   get interruption(): Promise<unknown> | null {
     return this.#interrupted.size === 0 ? null : Promise.all(this.#interrupted);
   }
@@ -111,7 +112,24 @@ export class Connection {
     if (isOutage(error)) {
       this.destroy();
       this.#events.onOutage();
-    } else this.#events.onAnswer();
+    } else {
+      this.#events.onAnswer();
+      this.#reset();
+    }
+  }
+
+  /**
+   * After a statement that failed between two rows the driver (3.4.9) counts the next one's rows from there, and answers
+   * with holes. A statement that comes to its end sets the count back; in a failed transaction its rollback does.
+   */
+  #reset(): void {
+    const reset = this.#client.unsafe('select 1').then(
+      () => {},
+      (error: { code?: string }) => {
+        if (error.code !== failedTransactionCode) this.destroy();
+      },
+    );
+    this.#holdUntil(reset);
   }
 
   #interrupt<Row>(query: Query<Row>): void {
@@ -121,11 +139,12 @@ export class Connection {
       return;
     }
     const limit = setTimeout(() => this.destroy(), interruptGraceMs);
-    const ended = Promise.allSettled([query, query.canceller?.(query)]).then(() => {
-      clearTimeout(limit);
-      this.#interrupted.delete(ended);
-    });
-    this.#interrupted.add(ended);
+    this.#holdUntil(Promise.allSettled([query, query.canceller?.(query)]).then(() => clearTimeout(limit)));
+  }
+
+  #holdUntil(end: Promise<void>): void {
+    const held = end.then(() => void this.#interrupted.delete(held));
+    this.#interrupted.add(held);
   }
 
   async #openSocket({ path, host, port }: SocketAddress): Promise<Socket> {

@@ -284,6 +284,20 @@ describe('a server that fails', () => {
     expect(new Set(ends)).toEqual(new Set(['TIMEOUT']));
   });
 
+  test('a statement that fails between its rows leaves none of them to the next', async () => {
+    makePool({ size: 1 });
+    const text = 'select 1 / (5 - number) as share from generate_series(1, 10) as number';
+    await expect(pool.run({ name: 'fail', text }, [])).rejects.toThrow('division by zero');
+    expect(await pool.run(one, [])).toEqual([{ one: 1 }]);
+    await pool.transaction(async (database) => {
+      const inner = database.transaction((nested) => nested.run({ name: 'fail', text }, []));
+      await expect(inner).rejects.toThrow('division by zero');
+      expect(await database.run(one, [])).toEqual([{ one: 1 }]);
+    });
+    await expect(pool.transaction((database) => database.run({ name: 'fail', text }, []))).rejects.toThrow(/division/);
+    expect(await pool.run(one, [])).toEqual([{ one: 1 }]);
+  });
+
   test('that cancels a begin leaves nobody in an aborted transaction', { timeout: 60_000 }, async () => {
     makePool({ connection: `${server.url}?statement_timeout=1`, size: 2 });
     const text = 'select count(*) from generate_series(1, 100)';
