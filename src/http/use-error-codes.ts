@@ -45,8 +45,10 @@ export function maskError(error: unknown): Error {
 
 function finish(error: GraphQLError, request: Request, log: Logger): GraphQLError {
   const requestId = requestIdOf(request);
-  const original = publicOriginal(error) ?? reasonOfAbort(error, deadlineOf(request));
-  if (original) return withCode(error, original, requestId);
+  const original = publicOriginal(error);
+  if (original) return withCode(error, error.message, original.extensions, requestId);
+  const reason = reasonOfAbort(error, deadlineOf(request));
+  if (reason) return withCode(error, reason.message, reason.extensions, requestId);
   log.error({ requestId, path: error.path, err: error.originalError ?? error }, 'unexpected error');
   return copy(error, 'Something went wrong on our side; quote the request id when you report it.', {
     code: 'INTERNAL' satisfies ErrorCode,
@@ -70,11 +72,13 @@ function reasonOfAbort(error: GraphQLError, signal: AbortSignal): GraphQLError |
   return isAbort && signal.reason instanceof GraphQLError ? signal.reason : null;
 }
 
-function withCode(error: GraphQLError, original: GraphQLError, requestId: string): GraphQLError {
-  // Where they differ, the error itself was not meant to be shown.
-  const { message } = original;
-  const given: Record<string, unknown> = { ...original.extensions, ...error.extensions, requestId };
-  const { originalError, ...extensions } = given;
+function withCode(
+  error: GraphQLError,
+  message: string,
+  given: Readonly<Record<string, unknown>>,
+  requestId: string,
+): GraphQLError {
+  const { originalError, ...extensions }: Record<string, unknown> = { ...given, ...error.extensions, requestId };
   // Yoga puts the cause of a body it could not read here: never for clients, and no error of GraphQL that could be a 200.
   if (originalError) extensions.http = { status: errorStatus.BAD_USER_INPUT };
   const code = String(extensions.code ?? '');

@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
-import { findFreePort, hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
+import { findFreePort } from '../testing/free-port.ts';
+import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
 import { createRedis, type Redis, type RedisFailure, RedisUnavailable } from './client.ts';
 
 /** What the issue allows between the return of a part and ours. */

@@ -5,7 +5,7 @@ import { type Harvest, harvest, valuesOf } from '../testing/harvest.ts';
 import { listOperations, printWithVariables, type Slot } from '../testing/schema-walk.ts';
 import { isFreeText } from '../testing/slot-values.ts';
 import { digestTables } from '../testing/table-digest.ts';
-import { type Answer, createTestApp, type TestApp } from '../testing/test-app.ts';
+import { type Answer, createTestApp, type TestApp, unlimitedCost } from '../testing/test-app.ts';
 import { encodeGlobalId } from './global-id.ts';
 import { schema } from './index.ts';
 
@@ -14,7 +14,10 @@ let app: TestApp;
 let found: Harvest;
 
 beforeAll(async () => {
-  app = await createTestApp({ wrapDependencies: (given) => ({ ...given, predictions: { record() {} } }) });
+  app = await createTestApp({
+    settings: unlimitedCost,
+    wrapDependencies: (given) => ({ ...given, predictions: { record() {} } }),
+  });
   app.viewer = await createFullOrganization(app.database.pool, { word: 'plainword', level: 100, count: 2 });
   found = await harvest(app, schema, app.viewer, 'plainword');
 });
@@ -23,7 +26,11 @@ afterAll(() => app.close());
 
 const idOf = (type: string) => [...found.ids.get(type)!][0]!;
 const cursorOf = (type: string) => [...found.cursors.get(`${type}Edge`)!][0]!;
-const refusal = (path: string) => ({ code: 'BAD_USER_INPUT', issues: [{ path, message: expect.stringMatching(/./) }] });
+const refusal = (path: string) => ({
+  code: 'BAD_USER_INPUT',
+  requestId: expect.any(String),
+  issues: [{ path, message: expect.stringMatching(/./) }],
+});
 
 /** Asks for what must be refused, and changes nothing. */
 async function askInVain(document: string, variables: Record<string, unknown> = {}): Promise<Answer> {

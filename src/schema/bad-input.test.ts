@@ -12,7 +12,7 @@ import {
   type Slot,
 } from '../testing/schema-walk.ts';
 import { digestTables } from '../testing/table-digest.ts';
-import { type Answer, createTestApp, type TestApp } from '../testing/test-app.ts';
+import { type Answer, createTestApp, type TestApp, unlimitedCost } from '../testing/test-app.ts';
 import { schema } from './index.ts';
 
 /**
@@ -33,7 +33,10 @@ let found: Harvest;
 
 beforeAll(async () => {
   const predictions = { record() {} };
-  app = await createTestApp({ wrapDependencies: (dependencies) => ({ ...dependencies, predictions }) });
+  app = await createTestApp({
+    settings: unlimitedCost,
+    wrapDependencies: (dependencies) => ({ ...dependencies, predictions }),
+  });
   app.viewer = await createFullOrganization(app.database.pool, { word: 'plainword', level: 100, count: 1 });
   found = await harvest(app, schema, app.viewer, 'plainword');
 });

@@ -2,9 +2,10 @@ import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
 import { GraphQLError, Kind } from 'graphql';
 import type { Context } from '../context.ts';
+import { isUuid } from '../db/id.ts';
 import { formatDateTime, parseDateTime } from '../db/time.ts';
 import { badUserInput } from '../errors.ts';
-import { encodeGlobalId, parseGlobalId } from './global-id.ts';
+import { encodeGlobalId, parseGlobalId, parseUuid } from './global-id.ts';
 import './policy-plugin.ts';
 import type { ListSize } from './policy.ts';
 
@@ -119,8 +120,11 @@ function requireNodeId({ typename }: { typename: string }, path: string): void {
 function isKeyOf(typename: string, key: string): boolean {
   if (!isNodeType(typename)) return false;
   const { pothosOptions } = builder.configStore.getTypeConfig(typename as never);
+  const { parse } = (pothosOptions as { id?: { parse?: (key: string) => unknown } }).id ?? {};
+  // Without an error for each key that is none: each costs 7 µs, and a list may have thousands.
+  if (parse === parseUuid) return isUuid(key);
   try {
-    (pothosOptions as { id?: { parse?: (key: string) => unknown } }).id?.parse?.(key);
+    parse?.(key);
     return true;
   } catch {
     return false;

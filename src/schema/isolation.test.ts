@@ -6,7 +6,7 @@ import { edgeTypeOf, type Harvest, harvest, valuesOf } from '../testing/harvest.
 import { listOperations, listSlots, type Operation, printOperation, type Slot } from '../testing/schema-walk.ts';
 import { isCursor, isFreeText, listNodeTypes, nodeTypeOf } from '../testing/slot-values.ts';
 import { digestTables, listUuids } from '../testing/table-digest.ts';
-import { type Answer, createTestApp, type TestApp } from '../testing/test-app.ts';
+import { type Answer, createTestApp, type TestApp, unlimitedCost } from '../testing/test-app.ts';
 import { schema } from './index.ts';
 
 /**
@@ -42,7 +42,10 @@ const answersAlone = new Map<string, Answer>();
 beforeAll(async () => {
   // No predictions are kept: what B asks must not change what B sees.
   const predictions = { record() {} };
-  app = await createTestApp({ wrapDependencies: (dependencies) => ({ ...dependencies, predictions }) });
+  app = await createTestApp({
+    settings: unlimitedCost,
+    wrapDependencies: (dependencies) => ({ ...dependencies, predictions }),
+  });
   b = await createFullOrganization(app.database.pool, { word: ownWord, level: 100, count: 2 });
   ofB = await harvest(app, schema, b, ownWord);
   for (const query of queries) answersAlone.set(query.label, await askOwn(query));

@@ -46,6 +46,11 @@ export interface TestAppOptions {
   log?: Logger;
 }
 
+/** For tests that ask for everything at once. */
+export const unlimitedCost: Partial<AppSettings> = {
+  limits: readConfig({ NODE_ENV: 'test', LIMIT_COST: 'off' }).limits,
+};
+
 const viewerHeader = 'x-test-viewer';
 
 /** The whole server over a database of its own: real Postgres, real models, no socket. */

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findFreePort } from './free-port.ts';
 
 /** A redis-server of a test: real, empty, on a free port of loopback, without files. */
 export interface TestRedis {
@@ -24,16 +25,6 @@ export function hasRedisServer(): boolean {
   const isThere = spawnSync('redis-server', ['--version']).status === 0;
   if (!isThere) console.warn('Tests with Redis are skipped: redis-server is not installed');
   return isThere;
-}
-
-/** A port of loopback that nothing listens on now. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Starts one on a port given, or a free one, and waits until it answers. */

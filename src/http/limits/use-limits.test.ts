@@ -35,12 +35,13 @@ async function counted(from: TestApp, limit: string, mode: string): Promise<numb
   return metric.values.find(({ labels }) => labels.limit === limit && labels.mode === mode)?.value ?? 0;
 }
 
-/** What a hostile document is answered, and that it is at once. */
+/** What a hostile document is answered, and the time it keeps the thread busy, whatever else the machine does. */
 async function attack(document: string, variables: Record<string, unknown> = {}) {
-  const started = performance.now();
+  const before = process.threadCpuUsage();
   const answer = await app.query(document, variables);
+  const { user, system } = process.threadCpuUsage(before);
   const [error] = answer.errors ?? [];
-  return { ...answer, error, elapsedMs: performance.now() - started };
+  return { ...answer, error, busyMs: (user + system) / 1_000 };
 }
 
 describe('each limit', () => {
@@ -125,7 +126,7 @@ describe('each limit', () => {
   });
 });
 
-describe('bombs are answered within 100 ms with an error to act on', () => {
+describe('bombs are answered in 100 ms of work with an error to act on', () => {
   const chain = (count: number, make: (i: number) => string) =>
     `${times(count, make)} fragment F${count} on Feature { id }`;
   test.each<[name: string, document: string, code: string]>([
@@ -185,10 +186,10 @@ describe('bombs are answered within 100 ms with an error to act on', () => {
   ])('%s', async (_name, document, code) => {
     // The first answer of a process compiles code, which is no matter of the document.
     await attack('{ viewer { id } }');
-    const { error, status, elapsedMs } = await attack(document);
+    const { error, status, busyMs } = await attack(document);
     if (code === 'QUERY_TOO_COMPLEX') expect(status).toBe(400);
     expect(error?.extensions.code, error?.message).toBe(code);
-    expect(elapsedMs).toBeLessThan(100);
+    expect(busyMs).toBeLessThan(100);
   });
 
   test('a long cycle, where depth is not limited', async () => {
@@ -209,7 +210,7 @@ describe('bombs are answered within 100 ms with an error to act on', () => {
     expect(few.error?.extensions).toMatchObject({ code: 'BAD_USER_INPUT' });
     const first = await attack('query($n: Int) { features(first: $n) { nodes { id } } }', { n: 2_147_483_647 });
     expect(first.error).toMatchObject({ path: ['features'], extensions: { code: 'BAD_USER_INPUT' } });
-    expect(Math.max(nodes.elapsedMs, few.elapsedMs, first.elapsedMs)).toBeLessThan(100);
+    expect(Math.max(nodes.busyMs, few.busyMs, first.busyMs)).toBeLessThan(100);
   });
 
   test('names as long as a body are not sent back whole', async () => {

@@ -75,11 +75,11 @@ export function useLimits({ limits, limitMetrics, log, registry }: LimitsOptions
   const isTokensBound = Number.isFinite(maxTokens) && !isTokensWarnOnly;
   return {
     onParse({ context, setParseFn }) {
-      if (!isTokensBound) return;
-      setParseFn((source, options) => parse(source, { ...options, maxTokens }));
+      const bound = isTokensBound ? { maxTokens } : {};
+      setParseFn((source, options) => parseShallow(source, { ...options, ...bound }));
       return ({ result }) => {
         // Counting stopped at the limit. Thrown here so that the parser's cache does not keep the document.
-        if (isTooManyTokens(result)) check('tokens', maxTokens + 1, context.request);
+        if (isTokensBound && isTooManyTokens(result)) check('tokens', maxTokens + 1, context.request);
       };
     },
     onValidate({ context, params: { schema, documentAST }, setResult }) {
@@ -138,6 +138,16 @@ function createCosts() {
     return cost;
   };
 }
+
+/** The parser calls itself for each bracket: about 1,600 of them are more than its stack holds. */
+const parseShallow: typeof parse = (source, options) => {
+  try {
+    return parse(source, options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GraphQLError('Syntax Error: the document is nested too deeply to be read');
+  }
+};
 
 function isTooManyTokens(result: unknown): boolean {
   return result instanceof GraphQLError && /Document contains more than \d+ tokens/.test(result.message);

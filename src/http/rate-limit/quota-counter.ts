@@ -13,7 +13,7 @@ import type { Redis } from '../../redis/client.ts';
 const settleIntervalMs = 100;
 /** Keys settled in one go; the rest follow in the next. */
 const maxKeysPerSettlement = 1_000;
-/** Of each of two generations, together about 25 MB. Over it the oldest are forgotten here; Redis still has them. */
+/** Of each of two generations, together 16 MB. Over it the oldest are forgotten here; Redis still has them. */
 const maxKeysPerGeneration = 50_000;
 
 /** What is known here of one key in its window. */
