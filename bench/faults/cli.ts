@@ -67,6 +67,8 @@ function report(figures: Figures): boolean {
   console.log(
     `  writes: ${acknowledged} acknowledged, ${found} found, ${duplicates} twice, ${doneUnanswered} done though unanswered; crashes: ${crashes}`,
   );
+  const { asked, failed, p95Ms } = figures.health;
+  console.log(`  health checks: ${asked}, ${failed} failed, p95 ${p95Ms.toFixed(0)} ms`);
   for (const complaint of figures.complaints) console.log(`  WRONG: ${complaint}`);
   const isLate = (figures.recoverySeconds ?? 0) > recoveryLimitSeconds;
   if (isLate) console.log(`  WRONG: expected at most ${recoveryLimitSeconds} s to recover`);

@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { findFreePort } from '../../src/testing/free-port.ts';
 import { startTestPostgres, type TestPostgres } from '../../src/testing/test-postgres.ts';
 import { startTestRedis, type TestRedis } from '../../src/testing/test-redis.ts';
+import { type HealthFigures, watchHealth } from './health-watch.ts';
 import type { LoadOptions, Outcome } from './outcome.ts';
 import { secondsToRecover, startLoad, totalOf } from './running-load.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
@@ -29,6 +30,7 @@ export interface Figures {
   /** From the return of the part to the last failure; null: the fault has no such moment. */
   recoverySeconds: number | null;
   slowestSeconds: number;
+  health: HealthFigures;
   /** What else has to hold; each must be empty. */
   complaints: string[];
 }
@@ -76,8 +78,6 @@ export interface UnderLoad {
   origin?: (server: ServerProcess) => string;
   /** Breaks something and puts it back; answers Date.now() of its return, or null when nothing returns. */
   act(server: ServerProcess): Promise<number | null>;
-  /** How the server is to end: still running by default. */
-  restarts?: () => number;
 }
 
 /** Runs the load, acts after two seconds, goes on for three after the return, and counts. */
@@ -86,9 +86,11 @@ export async function underLoad(world: World, options: UnderLoad): Promise<Figur
   const run = `${options.fault} ${randomUUID().slice(0, 8)}`;
   const origin = options.origin?.(server) ?? server.origin;
   const load = startLoad({ origin, workers: 16, pauseMs: 10, writeEvery: 5, run, ...options.load });
+  const health = watchHealth(origin);
   await pause(2_000);
   const returnedAt = await options.act(server);
   await pause(3_000);
+  const healthFigures = await health.stop();
   const report = await load.stop();
   const crashes = server.isRunning() ? 0 : 1;
   const complaints = complaintsOf(server);
@@ -111,6 +113,7 @@ export async function underLoad(world: World, options: UnderLoad): Promise<Figur
     crashes,
     recoverySeconds: returnedAt === null ? null : secondsToRecover(load.ticks, returnedAt),
     slowestSeconds: report.slowestMs / 1000,
+    health: healthFigures,
     complaints,
   };
 }
