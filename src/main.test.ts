@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 interface Run {
@@ -41,8 +42,11 @@ async function served({ output, ended }: Run): Promise<string> {
   }
 }
 
-async function ask(origin: string, query: string) {
-  const headers = { 'content-type': 'application/json' };
+async function ask(origin: string, query: string, token?: string) {
+  const headers = {
+    'content-type': 'application/json',
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  };
   const response = await fetch(`${origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
   return (await response.json()) as { data: Record<string, Record<string, unknown>> };
 }
@@ -75,6 +79,46 @@ describe('the process', () => {
     expect(data).toEqual({ sites: { totalCount: 3 } });
     again.child.kill('SIGINT');
     expect(await again.ended).toBe(0);
+  });
+
+  test('on SIGTERM is not ready, but serves until load balancers have seen it', { timeout: 60_000 }, async () => {
+    const ending = run({ DRAIN_DELAY_MS: '1500' });
+    const origin = await served(ending);
+    ending.child.kill('SIGTERM');
+    await expect.poll(async () => (await fetch(`${origin}/readyz`)).status).toBe(503);
+    expect((await fetch(`${origin}/healthz`)).status).toBe(200);
+    expect(await ask(origin, '{ sites { totalCount } }')).toEqual({ data: { sites: { totalCount: 3 } } });
+    expect(await ending.ended).toBe(0);
+  });
+
+  test('on a second signal ends at once', { timeout: 60_000 }, async () => {
+    const ending = run({ DRAIN_DELAY_MS: '60000' });
+    const origin = await served(ending);
+    ending.child.kill('SIGTERM');
+    await expect.poll(async () => (await fetch(`${origin}/readyz`)).status).toBe(503);
+    const startedAt = performance.now();
+    ending.child.kill('SIGTERM');
+    expect(await ending.ended).toBe(1);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
+  test('takes a token made for development, and no other', { timeout: 60_000 }, async () => {
+    const server = run({});
+    const origin = await served(server);
+    const args = ['src/auth/token-cli.ts', '--user', 'ada@riverbank.example', '--scope', 'read'];
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      env: { ...process.env, DATA_DIR: dataDir },
+    });
+    const create = 'mutation { createFeature(input: { name: "x" }) { feature { id } } }';
+    expect(await ask(origin, '{ viewer { email } }', stdout.trim())).toEqual({
+      data: { viewer: { email: 'ada@riverbank.example' } },
+    });
+    expect(await ask(origin, create, stdout.trim())).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+    expect(await ask(origin, '{ viewer { email } }', `${stdout.trim()}x`)).toMatchObject({
+      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    });
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toBe(0);
   });
 
   test.each([

@@ -90,7 +90,7 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
     settings: config,
     rateLimiter: createRateLimiter({ ...config, redis, log, registry }),
   });
-  const admission = createAdmission({ ...config, registry });
+  const admission = createAdmission({ ...config, isDatabaseFull: () => database.isFull(), registry });
   const listener = createListener({
     ...config,
     graphql: app,

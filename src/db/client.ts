@@ -52,6 +52,8 @@ export interface PoolStats {
 export interface Pool extends SharedDatabase {
   /** Figures of the pool for metrics. */
   stats(): PoolStats;
+  /** Whether a statement of a new request would be refused now: too many wait, or they will take too long. */
+  isFull(): boolean;
   /** Whether the server answers: known from a statement of the last second, or asked on a connection of its own. */
   isAnswering(): Promise<boolean>;
   /** Ends all connections; what runs may finish within 5 s. */

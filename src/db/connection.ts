@@ -31,6 +31,8 @@ type Query<Row> = postgres.PendingQuery<Row[] & postgres.Row[]> & {
  * are sent to the new connection (3.4.9). Its sockets are opened here so that a dead one can be destroyed.
  */
 export class Connection {
+  /** When its present holder got it, by performance.now(). */
+  heldSince = 0;
   readonly #client: postgres.Sql;
   readonly #sockets = new Set<Socket>();
   readonly #interrupted = new Set<Promise<unknown>>();

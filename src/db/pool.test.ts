@@ -12,6 +12,12 @@ let pool: Pool;
 const pools: Pool[] = [];
 
 const one: Statement = { name: 'one', text: 'select 1 as one', isRead: true };
+const ofOrganization = (text: string): Statement => ({
+  name: 'ofOrganization',
+  text,
+  isRead: true,
+  organizationIndex: 0,
+});
 const sleep = (seconds: number): Statement => ({ name: 'sleep', text: `select pg_sleep(${seconds})`, isRead: true });
 const insert: Statement = { name: 'insert', text: 'insert into written values ($1)' };
 const listWritten: Statement = { name: 'listWritten', text: 'select id from written order by id', isRead: true };
@@ -61,6 +67,31 @@ describe('waiting', () => {
     expect(pool.stats()).toMatchObject({ size: 2, open: 2, running: 0, waiting: 0 });
   });
 
+  test('is bounded in time, too: whoever would wait for more than two seconds is told at once', async () => {
+    makePool({ size: 1 });
+    for (let round = 0; round < 12; round += 1) await pool.run(sleep(0.1), []);
+    const startedAt = performance.now();
+    const ends = await codes(Array.from({ length: 200 }, () => pool.run(sleep(0.1), [])));
+    const served = ends.filter((end) => end === 'ok').length;
+    expect(new Set(ends)).toEqual(new Set(['ok', 'OVERLOADED']));
+    expect(served).toBeGreaterThan(10);
+    expect(served).toBeLessThan(80);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+
+  test('is shorter for a request that has begun, and never refused to it', async () => {
+    makePool({ size: 1, queueSize: 2 });
+    const begun = pool.within({ signal: new AbortController().signal, organizationId: 'x' });
+    const ask = ofOrganization('select pg_sleep(0.02), $1::text');
+    await begun.run(ask, ['x']);
+    const order: string[] = [];
+    const fresh = Array.from({ length: 3 }, (_, index) =>
+      pool.run(sleep(0.02), []).then(() => order.push(`fresh ${index}`)),
+    );
+    await Promise.all([...fresh, begun.run(ask, ['x']).then(() => order.push('begun'))]);
+    expect(order).toEqual(['fresh 0', 'begun', 'fresh 1', 'fresh 2']);
+  });
+
   test('opens no more connections than it may', async () => {
     makePool({ size: 3 });
     await Promise.all(Array.from({ length: 60 }, () => pool.run(one, [])));
@@ -79,13 +110,6 @@ describe('waiting', () => {
     expect(await next).toEqual([{ one: 1 }]);
     expect(pool.stats()).toMatchObject({ running: 0, waiting: 0 });
   });
-});
-
-const ofOrganization = (text: string): Statement => ({
-  name: 'ofOrganization',
-  text,
-  isRead: true,
-  organizationIndex: 0,
 });
 
 describe('a request that is over', () => {

@@ -14,6 +14,7 @@ import type {
 import { Connection } from './connection.ts';
 import { isRetriable, publicFailure, unavailable } from './failures.ts';
 import { runTransaction } from './transaction.ts';
+import { type Caller, WaitingLine } from './waiting-line.ts';
 
 export interface PoolOptions {
   connection: ConnectionTarget;
@@ -28,6 +29,10 @@ export interface PoolOptions {
 
 /** Nothing was answered for so long while statements run: the server may be frozen. */
 const stallMs = 2_000;
+/** Nobody new joins a line that takes longer. */
+const maxWaitMs = 2_000;
+/** Of the last hold in the mean of all. */
+const holdWeight = 0.05;
 const freshMs = 1_000;
 const closeGraceMs = 5_000;
 const begin: Statement = { name: 'begin', text: 'begin', isPrepared: false };
@@ -40,9 +45,9 @@ export function createPool(options: PoolOptions): Pool {
   return new ConnectionPool(options);
 }
 
-interface Waiter {
-  resolve(connection: Connection): void;
-  reject(error: unknown): void;
+/** What works for no request: it waits as long as it takes. */
+function nobody(): Caller {
+  return { signal: null, hasBegun: false };
 }
 
 class ConnectionPool implements Pool {
@@ -51,10 +56,11 @@ class ConnectionPool implements Pool {
   readonly #open = new Set<Connection>();
   // The one used last is used next: the others stay idle together and can be given up.
   readonly #idle: Connection[] = [];
-  // A set keeps the order of arrival and drops who left without a search.
-  readonly #waiters = new Set<Waiter>();
+  readonly #line = new WaitingLine();
   readonly #availability: Availability;
   readonly #stallCheck: NodeJS.Timeout;
+  /** How long a connection was held lately. */
+  #meanHoldMs = 0;
   #lastAnswerAt = Number.NEGATIVE_INFINITY;
   #isClosing = false;
 
@@ -66,20 +72,21 @@ class ConnectionPool implements Pool {
   }
 
   run<Row>(statement: Statement, values: readonly Value[]): Promise<Row[]> {
-    return this.#run(statement, values, null);
+    return this.#run(statement, values, nobody());
   }
 
   transaction<Result>(work: (transaction: Database) => Promise<Result>): Promise<Result> {
-    return this.#transaction(work, null);
+    return this.#transaction(work, nobody());
   }
 
   within({ signal, organizationId }: Bounds): Database {
+    const caller: Caller = { signal, hasBegun: false };
     return {
       run: async (statement, values) => {
         requireOrganization(statement, values, organizationId);
-        return this.#run(statement, values, signal);
+        return this.#run(statement, values, caller);
       },
-      transaction: (work) => this.#transaction((transaction) => work(guarded(transaction, organizationId)), signal),
+      transaction: (work) => this.#transaction((transaction) => work(guarded(transaction, organizationId)), caller),
     };
   }
 
@@ -89,9 +96,16 @@ class ConnectionPool implements Pool {
       size: this.#options.size,
       open,
       running: open - this.#idle.length,
-      waiting: this.#waiters.size,
+      waiting: this.#line.size,
       isUp: this.#availability.isUp,
     };
+  }
+
+  isFull(): boolean {
+    const { size } = this.#options;
+    const { size: waiting } = this.#line;
+    // In statements, or in the time they will take: who would wait longer than that had better be told at once.
+    return waiting >= this.#queueSize || (waiting >= size && (waiting * this.#meanHoldMs) / size > maxWaitMs);
   }
 
   async isAnswering(): Promise<boolean> {
@@ -103,7 +117,7 @@ class ConnectionPool implements Pool {
     this.#isClosing = true;
     clearInterval(this.#stallCheck);
     this.#availability.close();
-    this.#rejectWaiters();
+    this.#line.rejectAll(unavailable);
     const limit = performance.now() + closeGraceMs;
     while (this.#open.size > this.#idle.length && performance.now() < limit) {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -113,12 +127,12 @@ class ConnectionPool implements Pool {
     await Promise.all(open.map((connection) => connection.end()));
   }
 
-  async #run<Row>(statement: Statement, values: readonly Value[], signal: AbortSignal | null): Promise<Row[]> {
+  async #run<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
     const startedAt = performance.now();
     const isRead = statement.isRead ?? false;
     let failure: unknown;
     try {
-      return await this.#withRetries(isRead, signal, () => this.#runOnce<Row>(statement, values, signal));
+      return await this.#withRetries(isRead, caller, () => this.#runOnce<Row>(statement, values, caller));
     } catch (error) {
       failure = error;
       throw publicFailure(error, isRead) ?? error;
@@ -128,42 +142,35 @@ class ConnectionPool implements Pool {
   }
 
   /** Three attempts at most, the second at once. Only a failure pays for the policy: the first runs without it. */
-  async #withRetries<Result>(
-    isRead: boolean,
-    signal: AbortSignal | null,
-    work: () => Promise<Result>,
-  ): Promise<Result> {
+  async #withRetries<Result>(isRead: boolean, caller: Caller, work: () => Promise<Result>): Promise<Result> {
     try {
       return await work();
     } catch (error) {
-      if (!isRetriable(error, isRead) || signal?.aborted) throw error;
+      if (!isRetriable(error, isRead) || caller.signal?.aborted) throw error;
       const policy = retry(
         handleWhen((reason) => isRetriable(reason, isRead) && this.#availability.isUp),
         { maxAttempts: 1, backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 200 }) },
       );
-      return policy.execute(work, signal ?? undefined);
+      return policy.execute(work, caller.signal ?? undefined);
     }
   }
 
-  async #runOnce<Row>(statement: Statement, values: readonly Value[], signal: AbortSignal | null): Promise<Row[]> {
-    const connection = await this.#acquire(signal);
+  async #runOnce<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
+    const connection = await this.#acquire(caller);
     try {
-      return await connection.run<Row>(statement, values, signal);
+      return await connection.run<Row>(statement, values, caller.signal);
     } finally {
       this.#release(connection);
     }
   }
 
-  async #transaction<Result>(
-    work: (transaction: Database) => Promise<Result>,
-    signal: AbortSignal | null,
-  ): Promise<Result> {
+  async #transaction<Result>(work: (transaction: Database) => Promise<Result>, caller: Caller): Promise<Result> {
     const { onStatement } = this.#options;
     try {
       // Nothing has happened before it began, so it may begin again like a read.
-      const connection = await this.#withRetries(true, signal, () => this.#begin(signal));
+      const connection = await this.#withRetries(true, caller, () => this.#begin(caller));
       try {
-        return await runTransaction({ connection, signal, onStatement }, work);
+        return await runTransaction({ connection, signal: caller.signal, onStatement }, work);
       } finally {
         this.#release(connection);
       }
@@ -172,10 +179,10 @@ class ConnectionPool implements Pool {
     }
   }
 
-  async #begin(signal: AbortSignal | null): Promise<Connection> {
-    const connection = await this.#acquire(signal);
+  async #begin(caller: Caller): Promise<Connection> {
+    const connection = await this.#acquire(caller);
     try {
-      await connection.run(begin, [], signal);
+      await connection.run(begin, [], caller.signal);
       return connection;
     } catch (error) {
       // A begin that was cancelled may have begun: the next user would find itself in an aborted transaction.
@@ -185,36 +192,29 @@ class ConnectionPool implements Pool {
     }
   }
 
-  #acquire(signal: AbortSignal | null): Connection | Promise<Connection> {
-    if (signal?.aborted) throw signal.reason;
+  async #acquire(caller: Caller): Promise<Connection> {
+    if (caller.signal?.aborted) throw caller.signal.reason;
     if (this.#isClosing || !this.#availability.isUp) throw unavailable();
     if (this.#open.size === this.#idle.length) this.#lastAnswerAt = performance.now();
+    const connection = this.#takeIdle() ?? (await this.#waitFor(caller));
+    caller.hasBegun = true;
+    connection.heldSince = performance.now();
+    return connection;
+  }
+
+  #takeIdle(): Connection | null {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
       if (!idle.isLost) return idle;
       this.#open.delete(idle);
     }
-    if (this.#open.size < this.#options.size) return this.#connect();
-    if (this.#waiters.size >= this.#queueSize) {
+    return this.#open.size < this.#options.size ? this.#connect() : null;
+  }
+
+  #waitFor(caller: Caller): Promise<Connection> {
+    if (!caller.hasBegun && this.isFull()) {
       throw overloaded('Too much waits for the database already; try again soon');
     }
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        resolve: (connection) => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve(connection);
-        },
-        reject: (error) => {
-          signal?.removeEventListener('abort', onAbort);
-          reject(error);
-        },
-      };
-      const onAbort = () => {
-        this.#waiters.delete(waiter);
-        waiter.reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', onAbort);
-      this.#waiters.add(waiter);
-    });
+    return this.#line.wait(caller);
   }
 
   #connect(): Connection {
@@ -229,32 +229,24 @@ class ConnectionPool implements Pool {
   }
 
   #release(connection: Connection): void {
+    this.#meanHoldMs += (performance.now() - connection.heldSince - this.#meanHoldMs) * holdWeight;
     const { interruption } = connection;
     if (interruption && !connection.isLost) {
       void interruption.then(() => this.#release(connection));
       return;
     }
-    const [waiter] = this.#waiters;
+    const waiter = this.#line.take();
     if (connection.isLost || connection.isOld) {
       this.#open.delete(connection);
       if (!connection.isLost) void connection.end();
-      if (!waiter) return;
-      this.#waiters.delete(waiter);
-      waiter.resolve(this.#connect());
-    } else if (waiter) {
-      this.#waiters.delete(waiter);
-      waiter.resolve(connection);
-    } else this.#idle.push(connection);
-  }
-
-  #rejectWaiters(): void {
-    for (const waiter of this.#waiters) waiter.reject(unavailable());
-    this.#waiters.clear();
+      waiter?.resolve(this.#connect());
+    } else if (waiter) waiter.resolve(connection);
+    else this.#idle.push(connection);
   }
 
   #onAvailability(isUp: boolean, error: unknown): void {
     if (!isUp) {
-      this.#rejectWaiters();
+      this.#line.rejectAll(unavailable);
       for (const connection of this.#idle.splice(0)) {
         this.#open.delete(connection);
         connection.destroy();

@@ -1,7 +1,7 @@
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Admission, createAdmission } from './admission.ts';
+import { type Admission, type AdmissionOptions, createAdmission } from './admission.ts';
 import { createListener, listen } from './listener.ts';
 import { exchange, rawPost } from './testing-socket.ts';
 
@@ -16,9 +16,15 @@ function block(milliseconds: number): void {
 }
 
 /** A server whose GraphQL answers when told to. */
-async function serve(options: { maxInFlight?: number; maxEventLoopDelayMs?: number }) {
+async function serve(options: Partial<Omit<AdmissionOptions, 'registry'>>) {
   const registry = new Registry();
-  const admission = createAdmission({ maxInFlight: 1_000, maxEventLoopDelayMs: 60_000, ...options, registry });
+  const admission = createAdmission({
+    maxInFlight: 1_000,
+    maxEventLoopDelayMs: 60_000,
+    isDatabaseFull: () => false,
+    ...options,
+    registry,
+  });
   const waiting: (() => void)[] = [];
   const listener = createListener({
     graphql: (_request, response) => waiting.push(() => response.end('{"data":{}}')),
@@ -103,6 +109,18 @@ describe('too many requests at work', () => {
     await Promise.all(gone);
     await expect.poll(() => registry.metrics()).toContain('tributary_requests_in_flight 0');
   });
+});
+
+test('a database that refuses new work is not asked', async () => {
+  let isFull = true;
+  const { waiting, post, registry } = await serve({ isDatabaseFull: () => isFull });
+  expect((await post()).status).toBe(503);
+  expect(await registry.metrics()).toContain('tributary_shed_total{reason="database_queue"} 1');
+  isFull = false;
+  const next = post();
+  await expect.poll(() => waiting.length).toBe(1);
+  waiting[0]!();
+  expect((await next).status).toBe(200);
 });
 
 describe('an event loop that is late', () => {

@@ -5,10 +5,12 @@ export interface AdmissionOptions {
   maxInFlight: number;
   /** How late the event loop may be before requests are shed. */
   maxEventLoopDelayMs: number;
+  /** The database refuses new work anyway; said here it costs a tenth of what it costs in a resolver. */
+  isDatabaseFull(): boolean;
   registry: Registry;
 }
 
-export type ShedReason = 'in_flight' | 'event_loop_delay';
+export type ShedReason = 'in_flight' | 'event_loop_delay' | 'database_queue';
 
 /** Lets requests in, or says why not. */
 export interface Admission {
@@ -23,7 +25,8 @@ const sampleMs = 100;
 const calmSamples = 2;
 
 /** Sheds what would only wait: nothing it refuses has been read or has cost more than its headers. */
-export function createAdmission({ maxInFlight, maxEventLoopDelayMs, registry }: AdmissionOptions): Admission {
+export function createAdmission(options: AdmissionOptions): Admission {
+  const { maxInFlight, maxEventLoopDelayMs, isDatabaseFull, registry } = options;
   const delay = watchEventLoop(maxEventLoopDelayMs);
   let inFlight = 0;
   const registers = [registry];
@@ -51,7 +54,8 @@ export function createAdmission({ maxInFlight, maxEventLoopDelayMs, registry }: 
   });
   const reasonNow = (): ShedReason | null => {
     if (inFlight >= maxInFlight) return 'in_flight';
-    return delay.isShedding() ? 'event_loop_delay' : null;
+    if (delay.isShedding()) return 'event_loop_delay';
+    return isDatabaseFull() ? 'database_queue' : null;
   };
   return {
     enter() {

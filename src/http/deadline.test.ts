@@ -71,7 +71,12 @@ beforeAll(async () => {
   });
   await createFeatures(app.database.pool, app.viewer, [{ name: 'One' }, { name: 'Two' }]);
   const { registry } = app;
-  const admission = createAdmission({ maxInFlight: 1_000, maxEventLoopDelayMs: 10_000, registry });
+  const admission = createAdmission({
+    maxInFlight: 1_000,
+    maxEventLoopDelayMs: 10_000,
+    isDatabaseFull: () => false,
+    registry,
+  });
   served = await serveApp(app, () => false, { admission });
 });
 
