@@ -8,6 +8,7 @@ import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { StartupError } from './errors.ts';
+import { explainFailure } from './explain-failure.ts';
 import { createAdmission } from './http/admission.ts';
 import { createApp } from './http/app.ts';
 import { createDrain } from './http/drain.ts';
@@ -167,15 +168,9 @@ function scanModels(directory: string): ReturnType<typeof scanModelRepository> {
   });
 }
 
-/** One line for a fault of the set-up, the stack for one of ours. */
-function explain(error: unknown, config: Config): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return `PORT ${config.port} on ${config.host} is taken: stop what uses it, or set PORT`;
-  const isExpected = error instanceof StartupError || ['MigrationError', 'EmbeddedPostgresError'].includes(error.name);
-  if (isExpected) return message;
-  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `DATABASE_URL: nobody answers there (${message})`;
-  return error.stack ?? message;
+function explain(error: unknown, { host, port }: Config): string {
+  const isTaken = (error as NodeJS.ErrnoException | null)?.code === 'EADDRINUSE';
+  return isTaken ? `PORT ${port} on ${host} is taken: stop what uses it, or set PORT` : explainFailure(error);
 }
 
 /** Settings come first: while they are wrong there is nothing to end. */

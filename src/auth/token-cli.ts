@@ -6,6 +6,7 @@ import { createPool } from '../db/pool.ts';
 import { joinDatabaseServer } from '../db/server.ts';
 import { listMembershipsByEmail, type Membership } from '../domains/accounts/queries.ts';
 import { StartupError } from '../errors.ts';
+import { explainFailure } from '../explain-failure.ts';
 import { demoUserEmail } from './demo-viewer.ts';
 import { signDevelopmentToken } from './development-key.ts';
 
@@ -95,16 +96,6 @@ function exitWith(error: Error): void {
   process.exit(1);
 }
 
-/** One line for what the caller can mend, the stack for a fault of ours. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof StartupError || ['EmbeddedPostgresError', 'GraphQLError'].includes(error.name)) return message;
-  if (code === '42P01') return 'The database has no tables yet: npm start makes them';
-  if (error.name === 'PostgresError') return `the database refused: ${message}`;
-  return error.stack ?? message;
-}
-
 const command = new Command('npm run token --')
   .description('Prints a token for a server in development; send it as Authorization: Bearer TOKEN.')
   .requiredOption('--user <email>', 'the email of the user whom the token is for')
@@ -115,6 +106,6 @@ const command = new Command('npm run token --')
 try {
   await main(command.parse().opts<Flags>());
 } catch (error) {
-  console.error(explain(error));
+  console.error(explainFailure(error));
   process.exitCode = 1;
 }

@@ -5,7 +5,7 @@ import type { Pool } from '../db/client.ts';
 import { migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
 import { joinDatabaseServer } from '../db/server.ts';
-import { StartupError } from '../errors.ts';
+import { explainFailure } from '../explain-failure.ts';
 import { scanModelRepository } from '../inference/repository.ts';
 import { createWorkerEngine } from '../inference/worker-engine.ts';
 import { maxFeatures, maxMessagesPerConversation, parseScale } from './bulk/scale.ts';
@@ -71,16 +71,6 @@ function exitWith(error: Error): void {
   process.exit(1);
 }
 
-/** One line for what the caller can mend, the stack for a fault of ours. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof StartupError || ['MigrationError', 'EmbeddedPostgresError'].includes(error.name)) return message;
-  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `DATABASE_URL: nobody answers there (${message})`;
-  if (error.name === 'PostgresError') return `the database refused: ${message}`;
-  return error.stack ?? message;
-}
-
 const command = new Command('npm run seed --')
   .description('Fills the database with demo data.')
   .requiredOption('--scale <size>', `"demo", or a number of features, 1 to ${maxFeatures}; other tables in proportion`)
@@ -93,6 +83,6 @@ const command = new Command('npm run seed --')
 try {
   await main(command.parse().opts<Flags>());
 } catch (error) {
-  console.error(explain(error));
+  console.error(explainFailure(error));
   process.exitCode = 1;
 }

@@ -1,0 +1,14 @@
+import { StartupError } from './errors.ts';
+
+const expected = ['MigrationError', 'EmbeddedPostgresError', 'GraphQLError'];
+
+/** For a person at a terminal: one line for what that person can mend, the stack for a fault of ours. */
+export function explainFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof StartupError || expected.includes(error.name)) return message;
+  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `DATABASE_URL: nobody answers there (${message})`;
+  if (code === '42P01') return 'The database has no tables yet: npm start makes them';
+  if (error.name === 'PostgresError') return `the database refused: ${message}`;
+  return error.stack ?? message;
+}
