@@ -121,6 +121,7 @@ const settings = z.object({
   LIMIT_ALIASES: limit('50').describe(limitForm('aliases')),
   LIMIT_ROOT_FIELDS: limit('20').describe(limitForm('root fields')),
   LIMIT_DIRECTIVES: limit('50').describe(limitForm('directives')),
+  LIMIT_LIST_SIZE: limit('100').describe(`${limitForm('items of a page')}; never over 1000`),
   LIMIT_COST: limit('20000').describe(limitForm('points')),
   RATE_LIMIT_VIEWER: quota('600000/60').describe(quotaForm),
   RATE_LIMIT_ADDRESS: quota('1200000/60').describe(quotaForm),
@@ -153,6 +154,8 @@ export interface Limits {
   aliases: Limit;
   rootFields: Limit;
   directives: Limit;
+  /** Items of one page; 1000 at most whatever it says. */
+  listSize: Limit;
   cost: Limit;
 }
 
@@ -262,6 +265,7 @@ function readLimits(value: Settings): Limits {
     aliases: value.LIMIT_ALIASES,
     rootFields: value.LIMIT_ROOT_FIELDS,
     directives: value.LIMIT_DIRECTIVES,
+    listSize: value.LIMIT_LIST_SIZE,
     cost: value.LIMIT_COST,
   };
 }

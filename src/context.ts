@@ -39,13 +39,20 @@ export interface Context {
   readonly signal: AbortSignal;
   /** null: not signed in. */
   readonly viewer: Viewer | null;
+  /**
+   * Whether a page may have so many items.
+   * @throws BAD_USER_INPUT naming the path of the argument
+   */
+  readonly checkListSize: CheckListSize;
 }
+
+export type CheckListSize = (path: string, size: number) => void;
 
 /** @throws UNAUTHENTICATED for a token that is not good */
 export async function createContext(
   dependencies: Dependencies,
   request: Request,
-  { requestId, signal }: Pick<Context, 'requestId' | 'signal'>,
+  { requestId, signal, checkListSize }: Pick<Context, 'requestId' | 'signal' | 'checkListSize'>,
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
   const bounds = { signal, organizationId: viewer?.organizationId ?? null };
@@ -57,6 +64,7 @@ export async function createContext(
     requestId,
     signal,
     viewer,
+    checkListSize,
   };
 }
 

@@ -9,6 +9,7 @@ import { exampleOperations } from './example-operations.ts';
 import { renderGraphiql } from './graphiql.ts';
 import { createDocumentCaches } from './limits/document-cache.ts';
 import { createLimitMetrics } from './limits/limit-metrics.ts';
+import { createListSizeCheck } from './limits/list-size.ts';
 import { costOfRequest, useLimits } from './limits/use-limits.ts';
 import type { RateLimiter } from './rate-limit/rate-limiter.ts';
 import { useRateLimit } from './rate-limit/use-rate-limit.ts';
@@ -49,10 +50,15 @@ export function createApp({ dependencies, log, registry, settings, rateLimiter }
   const examples = exampleOperations(new Date());
   const knownOperations = new Set(examples.map((example) => example.name));
   const limitMetrics = createLimitMetrics(registry);
+  const listSizeCheck = createListSizeCheck({ limit: settings.limits.listSize, limitMetrics, log });
   return createYoga<Record<string, unknown>, Context>({
     schema,
     context: ({ request }) =>
-      createContext(dependencies, request, { requestId: requestIdOf(request), signal: deadlineOf(request) }),
+      createContext(dependencies, request, {
+        requestId: requestIdOf(request),
+        signal: deadlineOf(request),
+        checkListSize: listSizeCheck(request),
+      }),
     graphqlEndpoint: '/graphql',
     landingPage: false,
     // GraphiQL comes out of this process, so it works without any network.

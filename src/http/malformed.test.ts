@@ -27,7 +27,16 @@ afterAll(() => served.close());
 
 function limitsOf(bodyBytes: { max: number; isWarnOnly: boolean }) {
   const off = { max: Number.POSITIVE_INFINITY, isWarnOnly: false };
-  return { bodyBytes, tokens: off, depth: off, aliases: off, rootFields: off, directives: off, cost: off };
+  return {
+    bodyBytes,
+    tokens: off,
+    depth: off,
+    aliases: off,
+    rootFields: off,
+    directives: off,
+    listSize: off,
+    cost: off,
+  };
 }
 
 const isAlive = async () => (await fetch(`${served.origin}/healthz`)).status === 200;

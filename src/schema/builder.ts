@@ -21,8 +21,8 @@ export interface SchemaTypes {
 }
 
 export const defaultPageSize = 20;
-export const maxPageSize = 100;
-const maxNodes = 100;
+/** What no page holds more of, whatever the server is set to (100 by default): it is built in memory. */
+export const maxPageSize = 1000;
 
 /** The list size of every field that is paged by first and last: how large its page may be. */
 const pageSize: ListSize = {
@@ -56,13 +56,12 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     },
     nodesQueryOptions: {
       scope: 'read',
-      listSize: { slicingArguments: ['ids'], maxSize: maxNodes },
-      description: 'Objects by their global ids, in the order of the ids, null where there is none; at most 100.',
+      listSize: { slicingArguments: ['ids'], maxSize: maxPageSize },
+      description:
+        'Objects by their global ids, in the order of the ids, null where there is none; 0 to 100, like a page.',
       args: { ids: { description: 'Global ids.' } },
-      resolve: (_root, { ids }, _context, _info, resolveNodes) => {
-        if (ids.length > maxNodes) {
-          throw badUserInput({ path: 'ids', message: `expected at most ${maxNodes} ids, got ${ids.length}` });
-        }
+      resolve: (_root, { ids }, context, _info, resolveNodes) => {
+        context.checkListSize('ids', ids.length);
         ids.forEach((id, index) => {
           requireNodeId(id, `ids.${index}`);
         });
@@ -70,10 +69,11 @@ export const builder = new SchemaBuilder<SchemaTypes>({
       },
     },
     firstArgOptions: {
-      description: 'The first so many after `after`, 0 to 100; 20 when neither first nor last is given.',
+      description:
+        'The first so many after `after`, 0 to 100 unless the server is set otherwise; 20 when neither first nor last is given.',
     },
     afterArgOptions: { description: 'A cursor of this list: what comes after it.' },
-    lastArgOptions: { description: 'The last so many before `before`, 0 to 100.' },
+    lastArgOptions: { description: 'The last so many before `before`, 0 to 100 unless the server is set otherwise.' },
     beforeArgOptions: { description: 'A cursor of this list: what comes before it.' },
     pageInfoTypeOptions: { description: 'Where a page lies in its connection.' },
     hasNextPageFieldOptions: { description: 'Whether more follow the last edge.' },

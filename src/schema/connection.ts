@@ -4,7 +4,7 @@ import { decodeCursor, encodeCursor } from '../db/cursor.ts';
 import { keyOf, type ListSource } from '../db/keyset.ts';
 import { keyOfRow, type List, type Page, type PageRequest } from '../db/list.ts';
 import { badUserInput } from '../errors.ts';
-import { builder, defaultPageSize, maxPageSize, type SchemaTypes } from './builder.ts';
+import { builder, defaultPageSize, type SchemaTypes } from './builder.ts';
 import type { NestedLoader } from './loader.ts';
 
 type ExtendedTypes = PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>;
@@ -41,6 +41,7 @@ export interface ListOrder {
  * @throws BAD_USER_INPUT for sizes out of range, first and last together, or a cursor that is none of this list and order
  */
 function toPageRequest(
+  context: Context,
   source: ListSource,
   given: PageArguments,
   { order, direction }: ListOrder,
@@ -49,9 +50,7 @@ function toPageRequest(
   const { first, last } = given;
   if (first != null && last != null) throw badUserInput({ path: 'last', message: 'expected first or last, got both' });
   for (const [path, size] of Object.entries({ first, last })) {
-    if (size != null && (size < 0 || size > maxPageSize)) {
-      throw badUserInput({ path, message: `expected 0 to ${maxPageSize}, got ${size}` });
-    }
+    if (size != null) context.checkListSize(path, size);
   }
   return {
     filters,
@@ -148,7 +147,7 @@ export function resolveList<Row>(
   filters: PageRequest['filters'] = {},
 ): Connection<Row> {
   const { organizationId } = requireViewer(context);
-  const request = toPageRequest(list.source, given, { order, direction }, filters);
+  const request = toPageRequest(context, list.source, given, { order, direction }, filters);
   return {
     source: list.source,
     order,
@@ -167,7 +166,7 @@ export function resolveNestedList<Row>(
   filters: PageRequest['filters'] = {},
 ): Connection<Row> {
   const { source } = loader.list;
-  const request = toPageRequest(source, given, { order, direction }, filters);
+  const request = toPageRequest(context, source, given, { order, direction }, filters);
   return {
     source,
     order,
