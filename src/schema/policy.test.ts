@@ -135,7 +135,7 @@ describe('the schema', () => {
         slicingArguments: ['first', 'last'],
         sizedFields: ['edges', 'nodes'],
         assumedSize: 20,
-        maxSize: 100,
+        maxSize: 1000,
       });
     }
   });
