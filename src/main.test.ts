@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -48,7 +48,10 @@ async function ask(origin: string, query: string, token?: string) {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
   };
   const response = await fetch(`${origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
-  return (await response.json()) as { data: Record<string, Record<string, unknown>> };
+  return (await response.json()) as {
+    data: Record<string, Record<string, unknown>>;
+    errors?: { extensions: { code: string } }[];
+  };
 }
 
 describe('the process', () => {
@@ -79,6 +82,29 @@ describe('the process', () => {
     expect(data).toEqual({ sites: { totalCount: 3 } });
     again.child.kill('SIGINT');
     expect(await again.ended).toBe(0);
+  });
+
+  test('starts its Postgres again when that ends, and serves on', { timeout: 60_000 }, async () => {
+    const server = run({});
+    const origin = await served(server);
+    const postmaster = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+    process.kill(postmaster, 'SIGKILL');
+    const codes = new Set<unknown>();
+    await expect
+      .poll(
+        async () => {
+          const { data, errors } = await ask(origin, '{ sites { totalCount } }');
+          for (const { extensions } of errors ?? []) codes.add(extensions.code);
+          return data?.sites;
+        },
+        { timeout: 30_000, interval: 50 },
+      )
+      .toEqual({ totalCount: 3 });
+    await expect.poll(() => server.output(), { timeout: 10_000 }).toContain('started again');
+    await expect.poll(async () => (await fetch(`${origin}/readyz`)).status, { timeout: 10_000 }).toBe(200);
+    expect([...codes].filter((code) => code !== 'OVERLOADED')).toEqual([]);
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toBe(0);
   });
 
   test('on SIGTERM is not ready, but serves until load balancers have seen it', { timeout: 60_000 }, async () => {

@@ -52,7 +52,8 @@ async function start(given: Process): Promise<string> {
   const server = await openDatabaseServer({
     ...config,
     purpose: 'npm start',
-    onLoss: (error) => log.error({ err: error }, 'the embedded Postgres ended'),
+    isRestarted: true,
+    onLoss: (error) => log.error({ err: error }, 'the embedded Postgres ended, and is started again'),
   });
   shutdown.onEnd(() => server.stop());
   log.info(`database: ${server.description}`);
@@ -120,7 +121,7 @@ function openPool(
   size: number,
 ): Pool {
   const pool = createPool({
-    connection: server.connection,
+    connection: () => server.connection,
     size,
     queueSize: config.databaseQueueSize,
     onStatement: metrics.onStatement,

@@ -21,7 +21,7 @@ export interface Availability {
  * lost connection takes nothing down, and while the server is down only pings try it. `onChange` hears of both turns.
  */
 export function createAvailability(
-  target: ConnectionTarget,
+  target: () => ConnectionTarget,
   onChange: (isUp: boolean, error?: unknown) => void,
 ): Availability {
   const ending = new AbortController();
@@ -33,7 +33,7 @@ export function createAvailability(
   async function attempt(): Promise<void> {
     if (ending.signal.aborted) return;
     try {
-      await ping(target);
+      await ping(target());
     } catch (error) {
       failures += 1;
       // One ping's connection may be lost for a reason of its own.

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
-import type { PoolOptions } from './pool.ts';
+import type { ConnectionTarget } from './client.ts';
 
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
 
@@ -19,7 +19,7 @@ export class MigrationError extends Error {
  * Brings the database to the code's schema; processes that start together take turns.
  * @throws MigrationError when the server is too old or the database was migrated by newer code.
  */
-export async function migrate(connection: PoolOptions['connection']): Promise<void> {
+export async function migrate(connection: ConnectionTarget): Promise<void> {
   const options = { max: 1, fetch_types: false, onnotice: () => {} };
   const client =
     typeof connection === 'string' ? postgres(connection, options) : postgres({ ...connection, ...options });

@@ -17,7 +17,8 @@ import { runTransaction } from './transaction.ts';
 import { type Caller, WaitingLine } from './waiting-line.ts';
 
 export interface PoolOptions {
-  connection: ConnectionTarget;
+  /** Where the server is, or what says where it is now. */
+  connection: ConnectionTarget | (() => ConnectionTarget);
   /** Most connections. */
   size: number;
   /** Most statements and transactions that wait for one. Default: 1000. */
@@ -52,6 +53,7 @@ function nobody(): Caller {
 
 class ConnectionPool implements Pool {
   readonly #options: PoolOptions;
+  readonly #target: () => ConnectionTarget;
   readonly #queueSize: number;
   readonly #open = new Set<Connection>();
   // The one used last is used next: the others stay idle together and can be given up.
@@ -67,7 +69,9 @@ class ConnectionPool implements Pool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#queueSize = options.queueSize ?? 1_000;
-    this.#availability = createAvailability(options.connection, (isUp, error) => this.#onAvailability(isUp, error));
+    const { connection } = options;
+    this.#target = typeof connection === 'function' ? connection : () => connection;
+    this.#availability = createAvailability(this.#target, (isUp, error) => this.#onAvailability(isUp, error));
     this.#stallCheck = setInterval(() => this.#checkStall(), stallMs / 4).unref();
   }
 
@@ -218,7 +222,7 @@ class ConnectionPool implements Pool {
   }
 
   #connect(): Connection {
-    const connection = new Connection(this.#options.connection, {
+    const connection = new Connection(this.#target(), {
       onAnswer: () => {
         this.#lastAnswerAt = performance.now();
       },

@@ -1,9 +1,11 @@
-import { joinEmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
-import type { PoolOptions } from './pool.ts';
+import { ExponentialBackoff, handleAll, retry } from 'cockatiel';
+import type { ConnectionTarget } from './client.ts';
+import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 
 /** A Postgres this process may use. */
 export interface DatabaseServer {
-  connection: PoolOptions['connection'];
+  /** Where it is now: an embedded server that was started again is somewhere else. */
+  readonly connection: ConnectionTarget;
   /** For the log: where it is, without passwords. */
   description: string;
   /** Ends the server when it is ours. */
@@ -17,17 +19,18 @@ export interface DatabaseServerOptions {
   purpose: string;
   /** Called when the embedded server ends by itself. */
   onLoss(error: Error): void;
+  /** Starts an embedded server that ended by itself again. Default: false. */
+  isRestarted?: boolean;
 }
 
 /** The server of DATABASE_URL, or the embedded one: started, and stopped with this process. */
 export async function openDatabaseServer(options: DatabaseServerOptions): Promise<DatabaseServer> {
-  const { databaseUrl, dataDir, purpose, onLoss } = options;
+  const { databaseUrl } = options;
   if (databaseUrl !== undefined) {
     const { host, pathname } = new URL(databaseUrl);
     return { connection: databaseUrl, description: `${host}${pathname}`, stop: async () => {} };
   }
-  const embedded = await startEmbeddedPostgres({ dataDir, purpose, onLoss });
-  return { connection: embedded.connection, description: embedded.url, stop: () => embedded.stop() };
+  return openEmbedded(options);
 }
 
 /** As openDatabaseServer, but works beside a running server: tools join the embedded one that it holds. */
@@ -35,4 +38,41 @@ export async function joinDatabaseServer(options: DatabaseServerOptions): Promis
   const joined = options.databaseUrl === undefined ? await joinEmbeddedPostgres(options.dataDir) : null;
   if (!joined) return openDatabaseServer(options);
   return { connection: joined.connection, description: joined.url, stop: async () => {} };
+}
+
+async function openEmbedded(options: DatabaseServerOptions): Promise<DatabaseServer> {
+  const { dataDir, purpose, onLoss, isRestarted = false } = options;
+  const ending = new AbortController();
+  let restart: Promise<unknown> = Promise.resolve();
+  const start = (): Promise<EmbeddedPostgres> =>
+    startEmbeddedPostgres({
+      dataDir,
+      purpose,
+      onLoss: (error) => {
+        onLoss(error);
+        if (isRestarted && !ending.signal.aborted) restart = startAgain();
+      },
+    });
+  const untilItStarts = retry(handleAll, {
+    maxAttempts: Number.POSITIVE_INFINITY,
+    backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 5_000 }),
+  }).dangerouslyUnref();
+  const startAgain = () =>
+    untilItStarts
+      .execute(async () => {
+        if (!ending.signal.aborted) embedded = await start();
+      }, ending.signal)
+      .catch(() => {});
+  let embedded = await start();
+  return {
+    get connection() {
+      return embedded.connection;
+    },
+    description: embedded.url,
+    async stop() {
+      ending.abort();
+      await restart;
+      await embedded.stop();
+    },
+  };
 }
