@@ -116,6 +116,7 @@ const settings = z.object({
     .default(10_000)
     .describe('milliseconds that work in flight may take to finish at the end, 0 to 600000'),
   LIMIT_BODY_BYTES: limit('2097152').describe(limitForm('bytes')),
+  LIMIT_DOCUMENT_LENGTH: limit('262144').describe(limitForm('characters of a document')),
   LIMIT_TOKENS: limit('2000').describe(limitForm('tokens')),
   LIMIT_DEPTH: limit('16').describe(limitForm('levels')),
   LIMIT_ALIASES: limit('50').describe(limitForm('aliases')),
@@ -149,6 +150,8 @@ export interface Limit {
 /** Limits of a document, checked before it runs. */
 export interface Limits {
   bodyBytes: Limit;
+  /** Characters, as comments are no tokens. */
+  documentLength: Limit;
   tokens: Limit;
   depth: Limit;
   aliases: Limit;
@@ -260,6 +263,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
 function readLimits(value: Settings): Limits {
   return {
     bodyBytes: value.LIMIT_BODY_BYTES,
+    documentLength: value.LIMIT_DOCUMENT_LENGTH,
     tokens: value.LIMIT_TOKENS,
     depth: value.LIMIT_DEPTH,
     aliases: value.LIMIT_ALIASES,

@@ -76,11 +76,11 @@ async function send(attack: Attack, as: Viewer | null = viewer): Promise<Answer>
   return { status, text, durationMs: performance.now() - startMs, cpuMs: (user + system) / 1_000 };
 }
 
-/** Of three tries the one in the middle. */
+/** Of five tries the cheapest: what else runs on the machine makes a try dearer, never cheaper. */
 async function sendOften(attack: Attack): Promise<Answer> {
   const answers: Answer[] = [];
-  for (let number = 0; number < 3; number++) answers.push(await send(withComment(attack, number)));
-  return answers.toSorted((one, other) => one.cpuMs - other.cpuMs)[1]!;
+  for (let number = 0; number < 5; number++) answers.push(await send(withComment(attack, number)));
+  return answers.toSorted((one, other) => one.cpuMs - other.cpuMs)[0]!;
 }
 
 /** Another document each time, as documents that were seen before are parsed and validated no more. */

@@ -29,6 +29,7 @@ function limitsOf(bodyBytes: { max: number; isWarnOnly: boolean }) {
   const off = { max: Number.POSITIVE_INFINITY, isWarnOnly: false };
   return {
     bodyBytes,
+    documentLength: off,
     tokens: off,
     depth: off,
     aliases: off,

@@ -44,6 +44,9 @@ async function attack(document: string, variables: Record<string, unknown> = {})
   return { ...answer, error, busyMs: (user + system) / 1_000 };
 }
 
+/** Nearly all of it a comment. */
+const withLength = (length: number) => `{ viewer { id } }#${'x'.repeat(length - 18)}`;
+
 describe('each limit', () => {
   test.each<[limit: string, atIt: string, overIt: string, max: number, actual: number]>([
     ['tokens', `{ viewer { ${times(1995, () => 'id')} } }`, `{ viewer { ${times(1996, () => 'id')} } }`, 2000, 2001],
@@ -69,6 +72,7 @@ describe('each limit', () => {
       50,
       51,
     ],
+    ['documentLength', withLength(262_144), withLength(262_145), 262_144, 262_145],
     ['depth', `{ feature(id: "x") { ${nested(4)} name } }`, `{ feature(id: "x") { ${nested(5)} } }`, 16, 17],
   ])('%s: passes at it and refuses over it', async (limit, atIt, overIt, max, actual) => {
     const before = await counted(app, limit, 'refused');

@@ -19,7 +19,7 @@ import type { LimitMetrics } from './limit-metrics.ts';
 import { compileCost, type OperationCost } from './operation-cost.ts';
 
 export interface LimitsOptions {
-  limits: Pick<Limits, 'tokens' | 'depth' | 'aliases' | 'rootFields' | 'directives' | 'cost'>;
+  limits: Pick<Limits, 'documentLength' | 'tokens' | 'depth' | 'aliases' | 'rootFields' | 'directives' | 'cost'>;
   limitMetrics: LimitMetrics;
   log: Logger;
   registry: Registry;
@@ -41,6 +41,7 @@ const nouns = {
   aliases: 'aliases',
   rootFields: 'root fields',
   directives: 'directives',
+  documentLength: 'characters of a document',
   fieldPairs: 'pairs of fields of one name',
   cost: 'points of cost',
 } as const;
@@ -74,7 +75,9 @@ export function useLimits({ limits, limitMetrics, log, registry }: LimitsOptions
   const { max: maxTokens, isWarnOnly: isTokensWarnOnly } = limits.tokens;
   const isTokensBound = Number.isFinite(maxTokens) && !isTokensWarnOnly;
   return {
-    onParse({ context, setParseFn }) {
+    onParse({ context, params: { source }, setParseFn }) {
+      // Before a character is read: comments are no tokens, and 600,000 characters of them take 50 ms.
+      check('documentLength', (typeof source === 'string' ? source : source.body).length, context.request);
       const bound = isTokensBound ? { maxTokens } : {};
       setParseFn((source, options) => parseShallow(source, { ...options, ...bound }));
       return ({ result }) => {
