@@ -10,6 +10,8 @@ export default defineConfig({
     globalSetup: ['src/testing/global-setup.ts'],
     // Two cores: more files at a time only make each slower.
     maxWorkers: 2,
+    // What is polled for comes at once on a quiet machine; this machine need not be one.
+    expect: { poll: { timeout: 10_000 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -174,7 +174,8 @@ test('without the database a known token stands for 10 minutes, and all come bac
     const viewer = await createOrganization(pool);
     authenticate = create({ mode: 'tokens', ...issuer.settings }, pool);
     const exp = Math.floor(Date.now() / 1_000) + 86_400;
-    const [known, fresh] = [`Bearer ${await issuer.sign(viewer, { exp })}`, `Bearer ${await issuer.sign(viewer)}`];
+    const sign = async (name: string) => `Bearer ${await issuer.sign(viewer, { exp, name })}`;
+    const [known, fresh] = [await sign('known'), await sign('fresh')];
     await ask(known);
     await postgres.kill();
     await expect(ask(fresh)).rejects.toEqual(outage);

@@ -20,6 +20,8 @@ let app: TestApp;
 let served: ServedApp;
 let mood: Mood = 'works';
 let started: string[] = [];
+/** Those that wait for the end of their request. */
+let waiting: string[] = [];
 let ranLate: string[] = [];
 let reasons: unknown[] = [];
 let logged: { level: number; msg: string }[] = [];
@@ -48,6 +50,7 @@ function moody(database: Database, { signal }: Bounds): Database {
           if (mood === 'lingers') resolve(rows);
         };
         signal.addEventListener('abort', onAbort, { once: true });
+        waiting.push(statement.name);
       });
     },
   };
@@ -83,6 +86,7 @@ beforeAll(async () => {
 beforeEach(() => {
   mood = 'works';
   started = [];
+  waiting = [];
   reasons = [];
   logged = [];
   contexts = 0;
@@ -170,7 +174,7 @@ describe('a client that goes away', () => {
     mood = 'lingers';
     const raw = await openRaw(served.port);
     raw.socket.write(rawPost(JSON.stringify({ query: '{ features { nodes { owner { name } } } }' })));
-    await expect.poll(() => started.length).toBe(1);
+    await expect.poll(() => waiting.length).toBe(1);
     raw.socket.destroy();
     await expect.poll(() => reasons.length).toBe(1);
     await wait(200);
