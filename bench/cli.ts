@@ -1,6 +1,7 @@
 import { program } from 'commander';
 import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
+import { benchInference } from './inference/cli.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 
@@ -13,6 +14,13 @@ program
   .command('faults [names...]')
   .description('breaks each part of a running server under load; all faults when none is named')
   .action(benchFaults);
+program
+  .command('inference [parts...]')
+  .description('the inference engine idle, saturated, overloaded, below a page of sentiment, and with dying workers')
+  .option('--heavy', 'with a model of 22.6 million weights too', false)
+  .option('--seconds <n>', 'of each measurement', Number, 2)
+  .option('--minutes <n>', 'of the soak', Number, 1)
+  .action(benchInference);
 program
   .command('protection')
   .description('CPU of a request with access, limits and quotas against none of them, on four queries')

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createWorkerEngine } from '../../src/inference/worker-engine.ts';
+import { benchPage } from './page.ts';
+import { createReport, type Report } from './report.ts';
+import { benchSoak } from './soak.ts';
+import { benchIdle, benchOverload, benchSaturated, type SpeedOptions } from './speed.ts';
+import { createWorkloads, type Workloads } from './workload.ts';
+
+const parts = ['idle', 'saturated', 'overload', 'page', 'soak'] as const;
+
+export interface InferenceBenchFlags {
+  /** With a model of 22.6 million weights too. */
+  readonly heavy?: boolean;
+  /** Of each measurement. */
+  readonly seconds: number;
+  /** Of the soak. */
+  readonly minutes: number;
+}
+
+/** The engine by itself and below the server, each figure beside its target; fails when a target is missed. */
+export async function benchInference(names: readonly string[], flags: InferenceBenchFlags): Promise<void> {
+  const unknown = names.filter((name) => !parts.some((part) => part === name));
+  if (unknown.length > 0 || !(flags.seconds > 0) || !(flags.minutes > 0)) {
+    console.error(`expected some of ${parts.join(', ')}, and seconds and minutes above 0`);
+    process.exitCode = 1;
+    return;
+  }
+  const isWanted = (part: (typeof parts)[number]) => names.length === 0 || names.includes(part);
+  const report = createReport();
+  const directory = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
+  try {
+    const workloads = await createWorkloads(directory, flags.heavy === true);
+    await benchSpeed(workloads, flags.seconds, report, isWanted);
+    if (isWanted('page')) await benchPage(report);
+    if (isWanted('soak')) await benchSoak(workloads, flags.minutes, report);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+  report.title('Not measured: a GPU (no execution provider but the CPU can be chosen), swaps of versions.');
+  if (flags.heavy !== true) report.figure('And the heavy model: add --heavy.');
+}
+
+async function benchSpeed(
+  { repository, sentiment, small, heavy }: Workloads,
+  seconds: number,
+  report: Report,
+  isWanted: (part: 'idle' | 'saturated' | 'overload') => boolean,
+): Promise<void> {
+  const workers = Math.max(1, Math.min(4, availableParallelism() - 1));
+  const engine = await createWorkerEngine({ repository, workers });
+  try {
+    const options: SpeedOptions = { engine, workers, seconds, report };
+    const heavyToo = heavy === null ? [] : [heavy];
+    if (isWanted('idle')) {
+      report.title('Idle: p50 of one prediction');
+      for (const workload of [sentiment, small, ...heavyToo]) await benchIdle(options, workload);
+    }
+    if (isWanted('saturated')) {
+      report.title(`Saturated: callers of one row, ${workers} worker threads, medians of rounds`);
+      for (const workload of [sentiment, small, ...heavyToo]) await benchSaturated(options, workload);
+    }
+    if (isWanted('overload')) {
+      // Not the sentiment model: twice its rows are more than one thread can ask for.
+      report.title('Overload: calls of one row, twice the maximum');
+      for (const workload of [small, ...heavyToo]) await benchOverload(options, workload);
+    }
+  } finally {
+    await engine.close();
+  }
+}
