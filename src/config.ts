@@ -1,45 +1,21 @@
 import { z } from 'zod';
 import { StartupError } from './errors.ts';
+import {
+  algorithm,
+  commaList,
+  type Limit,
+  limit,
+  limitForm,
+  milliseconds,
+  origin,
+  type Quota,
+  quota,
+  quotaForm,
+  switchSetting,
+  webUrl,
+} from './setting-kinds.ts';
 
-const switchSetting = z.enum(['on', 'off']);
-const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-const webUrl = z.url({ protocol: /^https?$/ });
-const commaList = (item: RegExp) =>
-  z
-    .string()
-    .transform((text) => text.split(',').map((part) => part.trim()))
-    .refine((parts) => parts.every((part) => item.test(part)));
-
-const origin = /^https?:\/\/[^/?#\s,]+$/;
-const algorithm = /^(?:RS|PS|ES)(?:256|384|512)$|^EdDSA$|^Ed25519$/;
-
-/** `12`, `warn:12` (count and log, but let pass) or `off`. */
-const limitPattern = /^(?:off|(warn:)?([1-9]\d{0,9}))$/;
-const limit = (byDefault: string) =>
-  z
-    .string()
-    .regex(limitPattern)
-    .default(byDefault)
-    .transform((text): Limit => {
-      const [, warn, max] = limitPattern.exec(text)!;
-      return { max: max === undefined ? Number.POSITIVE_INFINITY : Number(max), isWarnOnly: warn !== undefined };
-    });
-
-const quotaPattern = /^(?:off|(warn:)?([1-9]\d{0,11})\/([1-9]\d{0,4}))$/;
-/** `600000/60`: points for each window of seconds; `warn:` as above. */
-const quota = (byDefault: string) =>
-  z
-    .string()
-    .regex(quotaPattern)
-    .default(byDefault)
-    .transform((text): Quota | null => {
-      const [, warn, points, windowSeconds] = quotaPattern.exec(text)!;
-      if (points === undefined) return null;
-      return { points: Number(points), windowSeconds: Number(windowSeconds), isWarnOnly: warn !== undefined };
-    });
-
-const limitForm = (what: string) => `a number of ${what}, warn:NUMBER to only count and log, or off`;
-const quotaForm = 'POINTS/SECONDS such as 600000/60, warn:POINTS/SECONDS to only count and log, or off';
+export type { Limit, Quota } from './setting-kinds.ts';
 
 /**
  * Every setting of the server, the only place that reads the environment.
@@ -85,6 +61,13 @@ const settings = z.object({
     .describe('redis://user:password@host:port/database; unset keeps rate limits in this process'),
   MODELS_DIR: z.string().min(1).default('models').describe('the folder of the ONNX model repository'),
   INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).optional().describe('worker threads for models, 1 to 64'),
+  PREDICTION_CACHE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 40)
+    .default(32 * 1024 * 1024)
+    .describe('bytes of predictions to keep, 0 to keep none'),
   AUTH: z.literal('off').optional().describe('off: every request acts as the demo user'),
   AUTH_JWKS_URL: webUrl.optional().describe('http(s) URL of the issuer’s public keys (JWKS)'),
   AUTH_ISSUER: z.string().min(1).optional().describe('the iss claim of the tokens to accept'),
@@ -139,14 +122,6 @@ const settings = z.object({
 
 type Settings = z.output<typeof settings>;
 
-/** The most of something that one request may have. */
-export interface Limit {
-  /** Infinity: off. */
-  max: number;
-  /** Over it is counted and logged, but passes. */
-  isWarnOnly: boolean;
-}
-
 /** Limits of a document, checked before it runs. */
 export interface Limits {
   bodyBytes: Limit;
@@ -160,13 +135,6 @@ export interface Limits {
   /** Items of one page; 1000 at most whatever it says. */
   listSize: Limit;
   cost: Limit;
-}
-
-/** Points that may be spent in each window. */
-export interface Quota {
-  points: number;
-  windowSeconds: number;
-  isWarnOnly: boolean;
 }
 
 /** null: off. */
@@ -200,6 +168,8 @@ export interface Config {
   redisUrl: string | undefined;
   modelsDir: string;
   inferenceWorkers: number | undefined;
+  /** 0: none are kept. */
+  predictionCacheBytes: number;
   auth: AuthConfig;
   corsOrigins: string[];
   trustedProxies: number;
@@ -243,6 +213,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     redisUrl: value.REDIS_URL,
     modelsDir: value.MODELS_DIR,
     inferenceWorkers: value.INFERENCE_WORKERS,
+    predictionCacheBytes: value.PREDICTION_CACHE_BYTES,
     auth: readAuth(value),
     corsOrigins: value.CORS_ORIGINS,
     trustedProxies: value.TRUSTED_PROXIES,

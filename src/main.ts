@@ -16,6 +16,7 @@ import { createListener, createMetricsListener, listen } from './http/listener.t
 import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
 import type { InferenceEngine } from './inference/engine.ts';
+import { createCachedEngine } from './inference/prediction-cache.ts';
 import { scanModelRepository } from './inference/repository.ts';
 import { createWorkerEngine } from './inference/worker-engine.ts';
 import { createRedis, type Redis } from './redis/client.ts';
@@ -47,7 +48,7 @@ async function main(config: Config): Promise<void> {
 }
 
 async function start(given: Process): Promise<string> {
-  const { config, log, metrics, shutdown } = given;
+  const { config, log, shutdown } = given;
   const repository = await scanModels(config.modelsDir);
   const server = await openDatabaseServer({
     ...config,
@@ -61,13 +62,7 @@ async function start(given: Process): Promise<string> {
   const database = openPool(given, server, 'requests', config.databasePoolSize);
   const analyticsDatabase = openPool(given, server, 'analytics', config.analyticsPoolSize);
 
-  const inference = await createWorkerEngine({
-    repository,
-    onBatch: metrics.onBatch,
-    onWorkerExit: (reason) => log.error({ reason }, 'an inference worker ended and is replaced'),
-    ...(config.inferenceWorkers !== undefined && { workers: config.inferenceWorkers }),
-  });
-  shutdown.onEnd(() => inference.close());
+  const inference = await openInference(given, repository);
   for (const failure of inference.failures()) log.error(failure, 'a model version could not be loaded');
 
   if (config.environment !== 'production') await fillInDemo(given, database, inference);
@@ -135,6 +130,18 @@ function openPool(
   return pool;
 }
 
+async function openInference({ config, log, metrics, shutdown }: Process, repository: Repository) {
+  const engine = await createWorkerEngine({
+    repository,
+    onBatch: metrics.onBatch,
+    onWorkerExit: (reason) => log.error({ reason }, 'an inference worker ended and is replaced'),
+    ...(config.inferenceWorkers !== undefined && { workers: config.inferenceWorkers }),
+  });
+  shutdown.onEnd(() => engine.close());
+  const { predictionCacheBytes: maxBytes } = config;
+  return maxBytes > 0 ? createCachedEngine({ engine, maxBytes, onLookup: metrics.onLookup }) : engine;
+}
+
 function openRedis({ config, log, metrics, shutdown }: Process): Redis | null {
   if (config.redisUrl === undefined) return null;
   const redis = createRedis({ url: config.redisUrl, log, registry: metrics.registry });
@@ -161,7 +168,9 @@ async function fillInDemo({ log, shutdown }: Process, database: Pool, inference:
   }
 }
 
-function scanModels(directory: string): ReturnType<typeof scanModelRepository> {
+type Repository = Awaited<ReturnType<typeof scanModelRepository>>;
+
+function scanModels(directory: string): Promise<Repository> {
   return scanModelRepository(directory).catch((error: unknown) => {
     throw new StartupError(
       `MODELS_DIR is "${directory}": expected a folder that can be read (${(error as Error).message})`,

@@ -25,9 +25,9 @@ export type Row = Readonly<Record<string, RowTensor>>;
 export interface RowOutput {
   /** From output name to tensor; copies that belong to the caller. Padding is cut off again. */
   readonly outputs: Row;
-  /** Rows that ran together with this one, itself included. */
+  /** Rows that ran together with this one, itself included; 0: it came from the cache. */
   readonly batchRows: number;
-  /** From predict() until the batch started, and of the batch's run; milliseconds. */
+  /** From predict() until the batch started, and of the batch's run; milliseconds, 0 from the cache. */
   readonly queueMs: number;
   readonly computeMs: number;
 }

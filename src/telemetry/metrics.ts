@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool, PoolStats, StatementListener } from '../db/client.ts';
 import type { BatchReport } from '../inference/engine.ts';
+import type { CacheLookup } from '../inference/prediction-cache.ts';
 
 const statementSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const batchRows = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
@@ -10,6 +11,7 @@ export interface Metrics {
   readonly registry: Registry;
   readonly onStatement: StatementListener;
   readonly onBatch: (report: BatchReport) => void;
+  readonly onLookup: (report: CacheLookup) => void;
   /** Under a name, such as `requests`. */
   watchPool(name: string, pool: Pool): void;
   watchPredictions(recorder: { readonly dropped: number }): void;
@@ -40,6 +42,7 @@ export function createMetrics(): Metrics {
       if (error) failures.inc({ statement: name });
     },
     onBatch: inference,
+    onLookup: createLookupMetrics(registers),
     watchPool: createPoolMetrics(registers),
     watchPredictions: (recorder) => watchPredictions(recorder, registers),
   };
@@ -80,6 +83,19 @@ function createInferenceMetrics(registers: Registry[]): Metrics['onBatch'] {
     queue.observe(labels, queueMs / 1000);
     compute.observe(labels, computeMs / 1000);
     if (isFailed) failed.inc(labels);
+  };
+}
+
+function createLookupMetrics(registers: Registry[]): Metrics['onLookup'] {
+  const rows = new Counter({
+    name: 'tributary_inference_cache_rows_total',
+    help: 'Rows looked up in the prediction cache.',
+    labelNames: ['model', 'version', 'result'],
+    registers,
+  });
+  return ({ model, version, hits, misses }) => {
+    if (hits > 0) rows.inc({ model, version, result: 'hit' }, hits);
+    if (misses > 0) rows.inc({ model, version, result: 'miss' }, misses);
   };
 }
 
