@@ -4,6 +4,13 @@ import { join } from 'node:path';
 import type { BandGrowth } from '../src/domains/predictions/forecast.ts';
 import type { Manifest } from '../src/inference/manifest.ts';
 import { openSession, readModel } from './training/artifact.ts';
+import { evaluateEmbedding, measureEmbeddingInvariance } from './training/embedding-evaluation.ts';
+import {
+  embeddingRunner,
+  measureEmbeddingParity,
+  trainEmbedding,
+  writeEmbedding,
+} from './training/embedding-training.ts';
 import {
   shapeOf,
   type TrainedForecaster,
@@ -27,6 +34,7 @@ import {
   writeSentiment,
 } from './training/sentiment-training.ts';
 import {
+  embeddingTargets,
   energyForecastTargets,
   etth1Tolerance,
   formatMetrics,
@@ -35,7 +43,7 @@ import {
 } from './training/targets.ts';
 import { createProgress, formatTable } from './training/terminal.ts';
 
-export const modelNames = ['sentiment', 'energy-forecast', 'etth1'] as const;
+export const modelNames = ['sentiment', 'energy-forecast', 'embedding', 'etth1'] as const;
 export type ModelName = (typeof modelNames)[number];
 
 export interface EvaluateOptions {
@@ -51,22 +59,31 @@ export interface TrainOptions extends EvaluateOptions {
 }
 
 const version = '1';
+const commands = {
+  sentiment: { train: trainAndWriteSentiment, print: printSentiment, targets: sentimentTargets },
+  'energy-forecast': { train: trainAndWriteForecast, print: printForecast, targets: energyForecastTargets },
+  embedding: { train: trainAndWriteEmbedding, print: printEmbedding, targets: embeddingTargets },
+};
 
 /** Trains a model, writes it, and prints how the file differs from the network; "etth1" is only printed. */
 export async function trainModel(model: ModelName, options: TrainOptions): Promise<void> {
   if (model === 'etth1') return printEtth1(options.data);
   const directory = options.out ?? join(options.modelsDirectory, model, version);
-  const manifest = await (model === 'sentiment' ? trainAndWriteSentiment : trainAndWriteForecast)(directory, options);
+  const { train, targets } = commands[model];
+  const manifest = await train(directory, options);
   if (manifest === undefined) return;
-  console.log(`\n${formatMetrics(manifest.metrics, model === 'sentiment' ? sentimentTargets : energyForecastTargets)}`);
+  console.log(`\n${formatMetrics(manifest.metrics, targets)}`);
   console.log(`\nwritten to ${directory}, sha256 ${manifest.sha256}`);
 }
 
 /** Prints metric, target and measured value of a trained model. */
 export async function evaluateModel(model: ModelName, options: EvaluateOptions): Promise<void> {
   if (model === 'etth1') return printEtth1(options.data);
-  if (model === 'sentiment') return printSentiment(options);
-  if (options.step === 60) return printForecast(options);
+  if (model === 'energy-forecast' && options.step !== 60) return printHalfHourly(options);
+  return commands[model].print(options);
+}
+
+async function printHalfHourly(options: EvaluateOptions): Promise<void> {
   const trained = await trainForecaster(options.data, options.step, 1);
   const runner = sessionRunner(await openSession(trained.onnx));
   const metrics = await evaluateEnergyForecast(options.data, trained.shape, runner, trained.growth);
@@ -97,6 +114,18 @@ async function trainAndWriteForecast(directory: string, options: TrainOptions): 
     `\n${formatMetrics(metrics, energyForecastTargets)}\n\nnot written: only the hourly model is served (or give --out)`,
   );
   return undefined;
+}
+
+async function trainAndWriteEmbedding(directory: string, options: TrainOptions): Promise<Manifest> {
+  const progress = createProgress('embedding');
+  const trained = trainEmbedding(options.data, options.seed, progress.update);
+  progress.stop();
+  const { difference, smallestCosine } = await measureEmbeddingParity(trained, options.data);
+  console.log(`ONNX against rounded network: max difference ${formatNumber(difference)}`);
+  console.log(`rounded to 8 bits against not rounded: cosine at least ${smallestCosine.toFixed(6)}`);
+  const run = await embeddingRunner(trained.onnx);
+  const metrics = await evaluateEmbedding(options.data, run, trained.sameQuestionSimilarity);
+  return writeEmbedding(directory, trained, metrics);
 }
 
 async function trainForecaster(data: string, step: number, seed: number): Promise<TrainedForecaster> {
@@ -136,6 +165,19 @@ async function printForecast(options: EvaluateOptions): Promise<void> {
   ]);
   const header = ['series not trained on', 'MAE', 'error / that of last week', 'coverage of the 80 % band'];
   console.log(`${formatTable(header, rows)}\n`);
+}
+
+async function printEmbedding(options: EvaluateOptions): Promise<void> {
+  const { manifest, onnxPath } = readModel(join(options.modelsDirectory, 'embedding', version));
+  const run = await embeddingRunner(onnxPath);
+  const threshold = manifest.options.sameQuestionSimilarity as number;
+  const metrics = {
+    sameQuestionSimilarity: threshold,
+    ...(await evaluateEmbedding(options.data, run, threshold)),
+    batchInvariance: await measureEmbeddingInvariance(run),
+    fileMegabytes: megabytesOf(onnxPath),
+  };
+  console.log(`\nembedding\n${formatMetrics(metrics, embeddingTargets)}\n`);
 }
 
 async function printEtth1(data: string): Promise<void> {

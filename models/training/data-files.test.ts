@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { aggregateSeries, DataError, readEtth1, readGoEmotions, readVictoria } from './data-files.ts';
+import { aggregateSeries, DataError, readBanking77, readEtth1, readGoEmotions, readVictoria } from './data-files.ts';
 
 describe('data files', () => {
   let directory = '';
@@ -41,6 +41,20 @@ describe('data files', () => {
       { text: 'so good', labels: Float32Array.of(1, 0, 1) },
       { text: 'so bad', labels: Float32Array.of(0, 1, 0) },
     ]);
+  });
+
+  it('reads questions with their intents', () => {
+    write('banking77/test.csv', ['text,category', '"Hi, where is', 'my card?",card_arrival', 'Bye,end']);
+    expect(readBanking77(directory, 'test')).toEqual([
+      { text: 'Hi, where is\nmy card?', intent: 'card_arrival' },
+      { text: 'Bye', intent: 'end' },
+    ]);
+    write('banking77/test.csv', ['text,label', 'Bye,end']);
+    expect(() => readBanking77(directory, 'test')).toThrow('expected the columns text, category');
+    write('banking77/test.csv', ['text,category', '"Bye,end']);
+    expect(() => readBanking77(directory, 'test')).toThrow('test.csv: line 2: expected a quoted or plain field');
+    write('banking77/test.csv', ['text,category', 'Bye']);
+    expect(() => readBanking77(directory, 'test')).toThrow('row 1: expected a text and a category');
   });
 
   it('names a missing file and what it should hold, in one line', () => {

@@ -1,6 +1,7 @@
 /** Reads the public data sets. Every error is one line that names the missing file or column and what is expected. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseQuotedCsv } from './quoted-csv.ts';
 
 /** A mistake of the user, reported without a stack. */
 export class DataError extends Error {
@@ -11,6 +12,12 @@ export class DataError extends Error {
 export interface LabelledText {
   text: string;
   labels: Float32Array;
+}
+
+/** A question with what it wants. */
+export interface Question {
+  text: string;
+  intent: string;
 }
 
 /** A regular series: values[i] holds for the step that starts at startUtcMs + i * stepMinutes. */
@@ -59,6 +66,20 @@ export function readPolarity(dataDirectory: string): { text: string; isPositive:
       isPositive,
     }));
   return [...read('rt-polarity.pos', true), ...read('rt-polarity.neg', false)];
+}
+
+/** Questions of bank customers with their intents, of one split. */
+export function readBanking77(dataDirectory: string, split: 'train' | 'test'): Question[] {
+  const file = join(dataDirectory, 'banking77', `${split}.csv`);
+  const [header, ...rows] = parseCells(readText(file, 'a CSV file with the columns text, category'), file);
+  if (header?.[0] !== 'text' || header[1] !== 'category') {
+    throw new DataError(`${file}: expected the columns text, category`);
+  }
+  if (rows.length === 0) throw new DataError(`${file}: expected rows below the header`);
+  return rows.map(([text, intent], index) => {
+    if (text === undefined || !intent) throw new DataError(`${file}: row ${index + 1}: expected a text and a category`);
+    return { text, intent };
+  });
 }
 
 /** Half-hourly demand of Victoria in MWh per half hour; holidays are those that the file flags. */
@@ -111,6 +132,14 @@ function parseGroups(text: string, file: string): Record<string, string[]> {
     return JSON.parse(text) as Record<string, string[]>;
   } catch {
     throw new DataError(`${file}: expected JSON such as {"positive": ["joy"], "negative": ["anger"]}`);
+  }
+}
+
+function parseCells(text: string, file: string): string[][] {
+  try {
+    return parseQuotedCsv(text);
+  } catch (error) {
+    throw new DataError(`${file}: ${(error as Error).message}`);
   }
 }
 

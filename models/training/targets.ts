@@ -34,6 +34,13 @@ export const energyForecastTargets = [
   atMost('fileMegabytes', 2),
   atMost('batchInvariance', 1e-5),
 ];
+export const embeddingTargets = [
+  atLeast('nearestSameIntent', 0.9),
+  atLeast('precision', 0.94),
+  atLeast('foundShortened', 0.95),
+  atMost('fileMegabytes', 4.4),
+  atMost('batchInvariance', 1e-6),
+];
 /** Mean squared and absolute error of the published table are matched within this. */
 export const etth1Tolerance = 0.01;
 

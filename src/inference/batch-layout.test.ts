@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { packBatch, planBatches, unpackRow } from './batch-layout.ts';
+import { isPadding, packBatch, pickBatch, rowCutter } from './batch-layout.ts';
 import type { Row } from './engine.ts';
 import { type ManifestInput, manifestSchema } from './manifest.ts';
 import { checkRows } from './row-check.ts';
@@ -21,47 +21,47 @@ function manifestOf(changes: Partial<ManifestInput>) {
 const rowOf = (length: number): Row => ({
   ids: { data: Int32Array.from({ length }, (_, at) => at + 1), dims: [length] },
 });
-const lengths = (batches: { elements: number }[][]) => batches.map((batch) => batch.map((row) => row.elements));
+const limits = { maxRows: 1024, maxElements: Number.POSITIVE_INFINITY, paddingWorthABatch: 65_536 };
+const picked = (lengths: number[], changes: Partial<typeof limits> = {}) =>
+  pickBatch(checkRows(manifestOf({}), lengths.map(rowOf)), { ...limits, ...changes }).map(({ elements }) => elements);
 
-describe('planBatches', () => {
+describe('pickBatch', () => {
   test('keeps texts of one page in one batch', () => {
-    const manifest = manifestOf({});
-    const rows = checkRows(
-      manifest,
-      Array.from({ length: 1000 }, (_, index) => rowOf(1 + (index % 40))),
-    );
-    expect(planBatches(manifest, rows)).toHaveLength(1);
+    expect(picked(Array.from({ length: 1000 }, (_, index) => 1 + (index % 40)))).toHaveLength(1000);
   });
 
-  test('splits at the maximum, rows of similar length together', () => {
-    const manifest = manifestOf({ maxBatchRows: 2 });
-    const rows = checkRows(manifest, [1, 9, 2, 8, 3].map(rowOf));
-    expect(lengths(planBatches(manifest, rows))).toEqual([[9, 8], [3, 2], [1]]);
+  test('takes rows of similar length together, and the row that came first is among them', () => {
+    expect(picked([1, 9, 2, 8, 3], { maxRows: 2 })).toEqual([1]);
+    expect(picked([9, 2, 8, 3, 1], { maxRows: 2 })).toEqual([9, 8]);
+    expect(picked([3, 9, 2, 8, 1], { maxRows: 2 })).toEqual([3, 2]);
+    expect(picked([4, 4, 4, 4, 4], { maxRows: 2 })).toEqual([4, 4]);
   });
 
   test('gives a few very long rows a batch of their own', () => {
-    const manifest = manifestOf({});
-    const rows = checkRows(manifest, [5000, ...new Array(100).fill(10), 4900].map(rowOf));
-    expect(lengths(planBatches(manifest, rows)).map((batch) => batch.length)).toEqual([2, 100]);
+    expect(picked([5000, ...new Array(100).fill(10), 4900])).toEqual([5000, 4900]);
+    expect(picked([10, 5000, ...new Array(99).fill(10), 4900])).toHaveLength(100);
   });
 
-  test('runs lengths apart when the model was not said to ignore padding', () => {
-    for (const changes of [{ task: 'TENSOR' as const }, { raggedRows: 'separate' as const }]) {
-      const manifest = manifestOf(changes);
-      const rows = checkRows(manifest, [3, 2, 3].map(rowOf));
-      expect(lengths(planBatches(manifest, rows))).toEqual([[3, 3], [2]]);
-    }
+  test('counts padding when it bounds elements, but never leaves out the first row', () => {
+    expect(picked([5, 1, 1, 1, 1], { maxElements: 15 })).toEqual([5, 1, 1]);
+    expect(picked([20, 1, 1], { maxElements: 15 })).toEqual([20]);
   });
 
-  test('runs rows with two dynamic axes apart, for the padding would be their product', () => {
-    const manifest = manifestOf({ inputs: [{ name: 'ids', type: 'int32', shape: ['batch', 'rows', 'columns'] }] });
-    const wide = { ids: { data: new Int32Array(4), dims: [1, 4] } };
-    const tall = { ids: { data: new Int32Array(4), dims: [4, 1] } };
-    expect(planBatches(manifest, checkRows(manifest, [wide, tall]))).toHaveLength(2);
+  test('splits for little padding where padding is dear', () => {
+    expect(picked([10, 2, 2, 2], { paddingWorthABatch: 25 })).toHaveLength(4);
+    expect(picked([10, 2, 2, 2], { paddingWorthABatch: 24 })).toEqual([10]);
   });
 });
 
-describe('packBatch and unpackRow', () => {
+test('isPadding: not when the model was not said to ignore it, nor with two dynamic axes', () => {
+  expect(isPadding(manifestOf({}))).toBe(true);
+  expect(isPadding(manifestOf({ task: 'TENSOR' }))).toBe(false);
+  expect(isPadding(manifestOf({ raggedRows: 'separate' }))).toBe(false);
+  const inputs: ManifestInput['inputs'] = [{ name: 'ids', type: 'int32', shape: ['batch', 'rows', 'columns'] }];
+  expect(isPadding(manifestOf({ inputs }))).toBe(false);
+});
+
+describe('packBatch and rowCutter', () => {
   test('pad with 0 on any axis, and cut the padding off again', () => {
     const manifest = manifestOf({
       inputs: [{ name: 'ids', type: 'int32', shape: ['batch', 2, 'tokens'] }],
@@ -73,8 +73,9 @@ describe('packBatch and unpackRow', () => {
     const [packed] = packBatch(manifest, rows);
     expect(packed).toMatchObject({ dims: [2, 2, 3], data: Int32Array.of(1, 0, 0, 2, 0, 0, 3, 4, 5, 6, 7, 8) });
     const outputs = [{ ...packed!, name: 'out' }];
-    expect(unpackRow(manifest, outputs, rows[0]!, 0).out).toEqual(short.ids);
-    expect(unpackRow(manifest, outputs, rows[1]!, 1).out).toEqual(long.ids);
+    const cut = rowCutter(manifest, outputs);
+    expect(cut(rows[0]!, 0).out).toEqual(short.ids);
+    expect(cut(rows[1]!, 1).out).toEqual(long.ids);
   });
 
   test('reads views at their offset, pads empty rows to one step, and returns copies', () => {
@@ -84,7 +85,7 @@ describe('packBatch and unpackRow', () => {
     const [packed] = packBatch(manifest, rows);
     expect(packed!.data).toEqual(Int32Array.of(1, 2, 0, 0));
     expect(packBatch(manifest, rows.slice(1))[0]!.dims).toEqual([1, 1]);
-    const out = unpackRow(manifest, [{ ...packed!, name: 'out' }], rows[0]!, 0).out!;
+    const out = rowCutter(manifest, [{ ...packed!, name: 'out' }])(rows[0]!, 0).out!;
     expect(out.data.buffer).not.toBe(packed!.data.buffer);
     expect(out.data.buffer.byteLength).toBe(8);
   });

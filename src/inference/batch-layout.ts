@@ -4,19 +4,40 @@ import type { Manifest, TensorSpec } from './manifest.ts';
 import type { CheckedRow } from './row-check.ts';
 import { type BatchTensor, copyBlock, elementCount, newTensorData } from './tensors.ts';
 
-// One more batch costs about 0.1 ms of messages, a padded element of a text model about 20 ns. So another batch is only
-// worth it when it saves far more than 5,000 elements; this much keeps the texts of one page in one batch.
-const paddingWorthABatch = 65_536;
+export type SizedRow = Omit<CheckedRow, 'index'>;
 
-/** Splits rows into batches that may run on their own; within the manifest's maxBatchRows, and as few as sensible. */
-export function planBatches(manifest: Manifest, rows: readonly CheckedRow[]): CheckedRow[][] {
-  const isPadded = isPadding(manifest);
-  const groups = isPadded ? [rows] : [...groupByAxes(rows).values()];
-  return groups.flatMap((group) => cutBySize(group, manifest.maxBatchRows));
+/** What bounds a batch. */
+export interface BatchLimits {
+  readonly maxRows: number;
+  /** Padding included. One row may have more. */
+  readonly maxElements: number;
+  /** Elements of padding that another batch must save to be worth it. */
+  readonly paddingWorthABatch: number;
+}
+
+/** Whether rows of different lengths run together, the shorter ones padded; otherwise only rows of one shape do. */
+export function isPadding(manifest: Manifest): boolean {
+  const axes = new Set(manifest.inputs.flatMap(({ shape }) => shape.filter((size) => typeof size === 'string')));
+  // "batch" is one of them. With two more a tall row beside a wide one would pad to the product of both.
+  if (axes.size > 2) return false;
+  return (manifest.raggedRows ?? (manifest.task === 'TENSOR' ? 'separate' : 'pad')) === 'pad';
+}
+
+/** Of rows that may run together, in order of arrival, those that run with the first: similar lengths together. */
+export function pickBatch<T extends SizedRow>(rows: readonly T[], limits: BatchLimits): readonly T[] {
+  let shortest = Number.POSITIVE_INFINITY;
+  let longest = 0;
+  for (const { elements } of rows) {
+    shortest = Math.min(shortest, elements);
+    longest = Math.max(longest, elements);
+  }
+  const isWhole = rows.length <= limits.maxRows && rows.length * longest <= limits.maxElements;
+  if (isWhole && (longest - shortest) * rows.length < limits.paddingWorthABatch) return rows;
+  return cutBySize(rows, limits).find((batch) => batch.includes(rows[0]!)) ?? [];
 }
 
 /** The input tensors of a batch, in the manifest's order; each dynamic axis is as long as its longest row, at least 1. */
-export function packBatch(manifest: Manifest, rows: readonly CheckedRow[]): BatchTensor[] {
+export function packBatch(manifest: Manifest, rows: readonly SizedRow[]): BatchTensor[] {
   const axes = longestAxes(rows, isPadding(manifest) ? 1 : 0);
   return manifest.inputs.map((spec) => {
     const dims = resolveShape(spec, axes);
@@ -24,45 +45,55 @@ export function packBatch(manifest: Manifest, rows: readonly CheckedRow[]): Batc
     const data = newTensorData(spec.type, rows.length * rowElements);
     rows.forEach(({ row }, position) => {
       const source = row[spec.name]!;
-      copyBlock({ ...source, offset: 0 }, { data, dims, offset: position * rowElements });
+      const to = { data, dims, offset: position * rowElements };
+      // A vector, by far the most common row, needs no walk through its axes.
+      if (dims.length === 1) (data as Float32Array).set(source.data as Float32Array, to.offset);
+      else copyBlock({ ...source, offset: 0 }, to);
     });
     return { name: spec.name, type: spec.type, dims: [rows.length, ...dims], data };
   });
 }
 
-/** One row of a batch's outputs as copies, with dynamic axes cut to what the row's inputs had. */
-export function unpackRow(manifest: Manifest, outputs: readonly BatchTensor[], row: CheckedRow, position: number): Row {
-  return Object.fromEntries(
-    outputs.map(({ name, type, dims: [, ...batchDims], data }) => {
-      const spec = manifest.outputs.find((output) => output.name === name)!;
-      const dims = batchDims.map((size, axis) => Math.min(size, rowSize(spec, axis, row) ?? size));
-      const copy = newTensorData(type, elementCount(dims));
-      copyBlock({ data, dims: batchDims, offset: position * elementCount(batchDims) }, { data: copy, dims, offset: 0 });
-      return [name, { data: copy, dims }];
-    }),
-  );
+/** Cuts rows out of a batch's outputs, as copies with dynamic axes cut to what the row's inputs had. */
+export function rowCutter(
+  manifest: Manifest,
+  outputs: readonly BatchTensor[],
+): (row: SizedRow, position: number) => Row {
+  const cuts = outputs.map((output) => {
+    const spec = manifest.outputs.find(({ name }) => name === output.name)!;
+    return { name: output.name, cut: tensorCutter(spec, output) };
+  });
+  return (row, position) => {
+    const cut: Record<string, Row[string]> = {};
+    for (const output of cuts) cut[output.name] = output.cut(row, position);
+    return cut;
+  };
 }
 
-// With two dynamic axes a tall row beside a wide one would pad to the product of both, so those run apart.
-function isPadding(manifest: Manifest): boolean {
-  const axes = new Set(manifest.inputs.flatMap(({ shape }) => shape.filter((size) => typeof size === 'string')));
-  if (axes.size > 2) return false; // "batch" is one of them
-  return (manifest.raggedRows ?? (manifest.task === 'TENSOR' ? 'separate' : 'pad')) === 'pad';
-}
-
-function groupByAxes(rows: readonly CheckedRow[]): Map<string, CheckedRow[]> {
-  return Map.groupBy(rows, (row) => JSON.stringify([...row.axes]));
+function tensorCutter(spec: TensorSpec, { type, dims: [, ...batchDims], data }: BatchTensor) {
+  const size = elementCount(batchDims);
+  const isFixed = spec.shape.every((axis, at) => at === 0 || typeof axis === 'number');
+  return (row: SizedRow, position: number): Row[string] => {
+    const offset = position * size;
+    if (isFixed) return { data: data.slice(offset, offset + size), dims: [...batchDims] };
+    const dims = batchDims.map((length, axis) => Math.min(length, rowSize(spec, axis, row) ?? length));
+    const copy = newTensorData(type, elementCount(dims));
+    copyBlock({ data, dims: batchDims, offset }, { data: copy, dims, offset: 0 });
+    return { data: copy, dims };
+  };
 }
 
 // Longest first: a batch ends when it is full, or when making the rows after it a batch of their own saves enough padding.
-function cutBySize(rows: readonly CheckedRow[], maxRows: number): CheckedRow[][] {
+function cutBySize<T extends SizedRow>(rows: readonly T[], limits: BatchLimits): T[][] {
   const sorted = rows.toSorted((a, b) => b.elements - a.elements);
-  const batches: CheckedRow[][] = [];
-  let batch: CheckedRow[] = [];
+  const batches: T[][] = [];
+  let batch: T[] = [];
   sorted.forEach((row, position) => {
-    const rowsToCome = Math.min(sorted.length - position, maxRows - batch.length);
-    const saved = ((batch[0]?.elements ?? 0) - row.elements) * rowsToCome;
-    if (batch.length > 0 && (batch.length === maxRows || saved >= paddingWorthABatch)) {
+    const longest = batch[0]?.elements ?? 0;
+    const isFull = batch.length >= limits.maxRows || (batch.length + 1) * longest > limits.maxElements;
+    const rowsToCome = Math.min(sorted.length - position, limits.maxRows - batch.length);
+    const saved = (longest - row.elements) * rowsToCome;
+    if (batch.length > 0 && (isFull || saved >= limits.paddingWorthABatch)) {
       batches.push(batch);
       batch = [];
     }
@@ -72,7 +103,7 @@ function cutBySize(rows: readonly CheckedRow[], maxRows: number): CheckedRow[][]
   return batches;
 }
 
-function longestAxes(rows: readonly CheckedRow[], minimum: number): Map<string, number> {
+function longestAxes(rows: readonly SizedRow[], minimum: number): Map<string, number> {
   const longest = new Map<string, number>();
   for (const { axes } of rows) {
     for (const [axis, size] of axes) longest.set(axis, Math.max(size, longest.get(axis) ?? minimum));
@@ -85,7 +116,7 @@ function resolveShape(spec: TensorSpec, axes: ReadonlyMap<string, number>): numb
   return shape.map((size) => (typeof size === 'number' ? size : axes.get(size)!));
 }
 
-function rowSize(spec: TensorSpec, axis: number, row: CheckedRow): number | undefined {
+function rowSize(spec: TensorSpec, axis: number, row: SizedRow): number | undefined {
   const size = spec.shape[axis + 1];
   return typeof size === 'string' ? row.axes.get(size) : undefined;
 }

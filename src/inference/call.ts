@@ -4,14 +4,17 @@ import { InferenceError, type PredictRequest, type RowResult } from './engine.ts
 const maxTimerMs = 2 ** 31 - 1;
 
 export class Call {
+  /** performance.now() at predict(). */
+  readonly startedAt = performance.now();
   readonly #settled = Promise.withResolvers<readonly RowResult[]>();
   readonly #results: RowResult[];
   readonly #signal: AbortSignal | undefined;
+  readonly #deadlineAt: number;
+  readonly #onEarlyEnd: () => void;
   #missing: number;
   #timer: NodeJS.Timeout | undefined;
+  #onAbort: (() => void) | null = null;
   #isSettled = false;
-
-  readonly #onEarlyEnd: () => void;
 
   /** `onEarlyEnd` is called once when the call ends before all of its rows have. */
   constructor(request: PredictRequest, onEarlyEnd: () => void) {
@@ -19,9 +22,13 @@ export class Call {
     this.#missing = request.rows.length;
     this.#signal = request.signal;
     this.#onEarlyEnd = onEarlyEnd;
-    this.#signal?.addEventListener('abort', this.#abort);
+    this.#deadlineAt = this.startedAt + (request.deadlineMs ?? Number.POSITIVE_INFINITY);
+    if (this.#signal !== undefined) {
+      this.#onAbort = () => this.fail(new InferenceError('aborted', 'The prediction was cancelled.'));
+      this.#signal.addEventListener('abort', this.#onAbort);
+    }
     if (request.deadlineMs !== undefined) {
-      this.#timer = setTimeout(this.#expire, Math.min(request.deadlineMs, maxTimerMs));
+      this.#timer = setTimeout(() => this.#expire(), Math.min(request.deadlineMs, maxTimerMs));
     }
   }
 
@@ -32,6 +39,11 @@ export class Call {
   /** Its results are no longer wanted, or all there. */
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** Ends the call when its deadline has passed, which a busy event loop may know before the timer does. */
+  expireIfDue(now: number): void {
+    if (now >= this.#deadlineAt) this.#expire();
   }
 
   /** Stores the result of one row; the last one settles the call. */
@@ -55,10 +67,10 @@ export class Call {
   #end(): void {
     this.#isSettled = true;
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.#abort);
+    if (this.#onAbort !== null) this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
-  readonly #abort = (): void => this.fail(new InferenceError('aborted', 'The prediction was cancelled.'));
-
-  readonly #expire = (): void => this.fail(new InferenceError('timeout', 'The prediction took too long.'));
+  #expire(): void {
+    this.fail(new InferenceError('timeout', 'The prediction took too long.'));
+  }
 }

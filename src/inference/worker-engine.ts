@@ -1,7 +1,6 @@
-/** The engine on worker threads of this process: checks, queues, hands batches to workers, and hands results back. */
+/** The engine on worker threads of this process: which versions there are, who is let in, and where batches run. */
 import { availableParallelism } from 'node:os';
-import { packBatch, planBatches, unpackRow } from './batch-layout.ts';
-import { Call } from './call.ts';
+import { Batcher } from './batcher.ts';
 import {
   type BatchReport,
   type InferenceEngine,
@@ -14,10 +13,8 @@ import {
 } from './engine.ts';
 import type { ModelFiles, ModelRepository } from './repository.ts';
 import { checkRows } from './row-check.ts';
-import { type WorkItem, WorkQueue } from './work-queue.ts';
-import type { DoneMessage, ReadyMessage } from './worker-messages.ts';
+import type { ReadyMessage, RunMessage } from './worker-messages.ts';
 import { startWorkerPool, type WorkerPool } from './worker-pool.ts';
-import { WorkerDied } from './worker-thread.ts';
 
 export interface WorkerEngineOptions {
   readonly repository: ModelRepository;
@@ -25,6 +22,8 @@ export interface WorkerEngineOptions {
   readonly workers?: number;
   /** Most rows that may wait, and most rows of one call. Default 16,384. */
   readonly maxQueuedRows?: number;
+  /** How long a batch should compute at most, by what was measured of its model; one row may take longer. Default 20. */
+  readonly maxBatchMs?: number;
   /** How long close() waits for running batches, which then abort; their threads end when they are done. Default 5,000. */
   readonly closeGraceMs?: number;
   /** Called after each run. Must not throw. */
@@ -51,9 +50,8 @@ class WorkerEngine implements InferenceEngine {
   readonly #closeGraceMs: number;
   readonly #versions = new Map<string, LoadedVersion>();
   readonly #failures = new Map<string, VersionFailure>();
-  readonly #queue = new WorkQueue();
-  readonly #calls = new Set<Call>();
-  #runningRows = 0;
+  readonly #workers: number;
+  readonly #batcher: Batcher;
   #pool: WorkerPool | null = null;
   #closing: Promise<void> | null = null;
 
@@ -61,20 +59,31 @@ class WorkerEngine implements InferenceEngine {
     this.#options = options;
     this.#maxQueuedRows = options.maxQueuedRows ?? 16_384;
     this.#closeGraceMs = options.closeGraceMs ?? 5_000;
+    this.#workers = options.workers ?? Math.max(1, Math.min(4, availableParallelism() - 1));
+    const runner = {
+      hasIdle: () => this.#pool?.hasIdle() ?? false,
+      run: (message: RunMessage) => this.#pool!.run(message),
+    };
+    this.#batcher = new Batcher(runner, {
+      workers: this.#workers,
+      maxQueuedRows: this.#maxQueuedRows,
+      maxBatchMs: options.maxBatchMs ?? 20,
+      onBatch: options.onBatch,
+    });
     this.#addFailures(options.repository.failures);
   }
 
   async start(): Promise<void> {
     const files = this.#options.repository.versions;
     const { pool, ready } = await startWorkerPool({
-      workers: this.#options.workers ?? Math.max(1, Math.min(4, availableParallelism() - 1)),
+      workers: this.#workers,
       file: this.#options.workerFile ?? new URL('./worker.ts', import.meta.url),
       setup: { files, intraOpThreads: 1 },
       startGraceMs: this.#closeGraceMs,
-      onIdle: () => this.#dispatch(),
+      onIdle: () => this.#batcher.schedule(),
       onVersionFailures: (failures) => this.#addFailures(failures),
       onWorkerExit: (reason) => this.#options.onWorkerExit?.(reason),
-      onDown: () => this.#failCalls(cannotRun()),
+      onDown: () => this.#batcher.failAll(cannotRun()),
     });
     this.#pool = pool;
     this.#addVersions(files, ready);
@@ -89,7 +98,7 @@ class WorkerEngine implements InferenceEngine {
   }
 
   pendingRows(): number {
-    return this.#queue.rows + this.#runningRows;
+    return this.#batcher.pendingRows;
   }
 
   async predict(request: PredictRequest): Promise<readonly RowResult[]> {
@@ -97,19 +106,7 @@ class WorkerEngine implements InferenceEngine {
     const rows = checkRows(version.manifest, request.rows);
     if (rows.length === 0) return [];
     this.#admit(request);
-    const items: WorkItem[] = [];
-    const call = new Call(request, () => {
-      for (const item of items) this.#queue.drop(item);
-    });
-    this.#calls.add(call);
-    const lane = request.lane ?? 'interactive';
-    const enqueuedAt = performance.now();
-    for (const batch of planBatches(version.manifest, rows)) {
-      items.push({ version, rows: batch, call, lane, enqueuedAt, isRetry: false });
-    }
-    for (const item of items) this.#queue.add(item);
-    this.#dispatch();
-    return call.promise.finally(() => this.#calls.delete(call));
+    return this.#batcher.submit(version, rows, request);
   }
 
   close(): Promise<void> {
@@ -118,10 +115,10 @@ class WorkerEngine implements InferenceEngine {
   }
 
   async #close(): Promise<void> {
-    const waiting = this.#queue.calls();
-    for (const call of waiting) call.fail(new InferenceError('aborted', 'The server is shutting down.'));
+    this.#batcher.stop();
+    this.#batcher.failWaiting(new InferenceError('aborted', 'The server is shutting down.'));
     await this.#pool?.close(this.#closeGraceMs);
-    this.#failCalls(new InferenceError('aborted', 'The server is shutting down.'));
+    this.#batcher.failAll(new InferenceError('aborted', 'The server is shutting down.'));
   }
 
   #versionFor({ model, version }: PredictRequest): LoadedVersion {
@@ -143,64 +140,6 @@ class WorkerEngine implements InferenceEngine {
       throw new InferenceError('invalid-input', `expected ${limit}`);
     }
     if (this.#pool?.isDown()) throw cannotRun();
-    if (this.#queue.rows + rows.length > this.#maxQueuedRows) {
-      throw new InferenceError('overloaded', 'Too many predictions are waiting; try again later.');
-    }
-  }
-
-  #dispatch(): void {
-    while (this.#pool?.hasIdle()) {
-      const item = this.#queue.take();
-      if (item === undefined) return;
-      void this.#run(this.#pool, item);
-    }
-  }
-
-  async #run(pool: WorkerPool, item: WorkItem): Promise<void> {
-    const { rows, version } = item;
-    const startedAt = performance.now();
-    this.#runningRows += rows.length;
-    try {
-      const inputs = packBatch(version.manifest, rows);
-      const done = await pool.run({ type: 'run', key: versionKey(version), inputs });
-      this.#complete(item, done, startedAt - item.enqueuedAt);
-      this.#report(item, startedAt, done.computeMs, false);
-    } catch (error) {
-      this.#report(item, startedAt, performance.now() - startedAt, true);
-      this.#retryOrFail(item, error);
-    } finally {
-      this.#runningRows -= rows.length;
-    }
-  }
-
-  #complete({ version, rows, call }: WorkItem, { outputs, computeMs }: DoneMessage, queueMs: number): void {
-    if (call.isSettled) return;
-    rows.forEach((row, position) => {
-      const cut = unpackRow(version.manifest, outputs, row, position);
-      call.complete(row.index, { outputs: cut, batchRows: rows.length, queueMs, computeMs });
-    });
-  }
-
-  // A batch whose worker died may have killed it: once more on another worker, then it fails.
-  #retryOrFail(item: WorkItem, cause: unknown): void {
-    if (cause instanceof WorkerDied && !item.isRetry && !item.call.isSettled && this.#closing === null) {
-      item.isRetry = true;
-      this.#queue.add(item);
-      this.#dispatch();
-      return;
-    }
-    const message = `The model ${versionKey(item.version)} failed on this input.`;
-    for (const { index } of item.rows) item.call.complete(index, new InferenceError('failed', message, { cause }));
-  }
-
-  #report({ version, rows, enqueuedAt }: WorkItem, startedAt: number, computeMs: number, isFailed: boolean): void {
-    const { name: model } = version;
-    const queueMs = startedAt - enqueuedAt;
-    this.#options.onBatch?.({ model, version: version.version, rows: rows.length, queueMs, computeMs, isFailed });
-  }
-
-  #failCalls(error: InferenceError): void {
-    for (const call of this.#calls) call.fail(error);
   }
 
   #addVersions(files: readonly ModelFiles[], ready: readonly ReadyMessage[]): void {

@@ -1,4 +1,5 @@
 /** Sentiment of a text: what goes into the model (hashed n-grams) and what its probabilities mean. Pure; also trains it. */
+import { bucketOf, hashPair, hashText, listGramHashes, listWords } from './hashed-words.ts';
 
 /** Classes of the model's output, in its order. A text may have several: the probabilities are independent. */
 export const sentimentClasses = ['positive', 'negative', 'ambiguous', 'neutral'] as const;
@@ -14,13 +15,9 @@ export interface SentimentReading {
   score: number;
 }
 
-// Bounds the work for any text: more characters than this never fit into maxSentimentTokens.
-const maxCharacters = 4_096;
-const maxWordLength = 32;
 const maxCachedWords = 50_000;
 const padding = 0;
 const gramLength = 4;
-const shortestWordWithGrams = 3;
 // "not very good" must not look like "good": the words behind a negation are other words.
 const negations = new Set(
   `not no never none nobody nothing neither nor without hardly cannot cant dont doesnt didnt isnt arent wasnt werent wont
@@ -30,7 +27,6 @@ const negatedWords = 4;
 const clauseEnd = /^(?:[.,;:!?]|but)$/;
 const numberPattern = /^\p{N}+$/u;
 const anyNumber = '0';
-const wordPattern = /[\p{L}\p{M}\p{N}']+|[^\s\p{L}\p{M}\p{N}\p{C}']/gu;
 
 interface WordIds {
   hash: number;
@@ -51,12 +47,11 @@ const wordCache = new Map<string, WordIds>();
  * Int32Array of 1..maxSentimentTokens ids; a text without any visible character is one id of padding.
  */
 export function tokenizeSentiment(text: string): Int32Array {
-  const normalized = text.slice(0, maxCharacters).toLowerCase().replaceAll('\u2019', "'");
   const ids: number[] = [];
   let previous = start;
   let negated = 0;
-  for (const [match] of normalized.matchAll(wordPattern)) {
-    const word = lookUpWord(match.slice(0, maxWordLength));
+  for (const spelling of listWords(text)) {
+    const word = lookUpWord(spelling);
     ids.push(pairId(previous, word.hash));
     if (negated > 0) ids.push(pairId(negation, word.hash));
     else ids.push(...word.ids);
@@ -106,33 +101,10 @@ function countNegated(word: WordIds, negated: number): number {
 }
 
 function* listWordIds(word: string): Generator<number> {
-  yield bucketOf(hashText(word));
-  const characters = [...word];
-  if (characters.length < shortestWordWithGrams) return;
-  const marked = ['<', ...characters, '>'];
-  for (let from = 0; from + gramLength <= marked.length; from++) {
-    yield bucketOf(hashText(`#${marked.slice(from, from + gramLength).join('')}`));
-  }
-}
-
-/** 32-bit FNV-1a over UTF-16 code units: lone surrogates hash like any other unit. */
-function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = mixIn(hash, text.charCodeAt(i));
-  return hash >>> 0;
+  yield bucketOf(hashText(word), sentimentBuckets);
+  for (const hash of listGramHashes(word, gramLength)) yield bucketOf(hash, sentimentBuckets);
 }
 
 function pairId(first: number, second: number): number {
-  let hash = mixIn(first, 0x20);
-  hash = mixIn(hash, second & 0xffff);
-  return bucketOf(mixIn(hash, second >>> 16));
-}
-
-function mixIn(hash: number, value: number): number {
-  return Math.imul(hash ^ value, 0x01000193) >>> 0;
-}
-
-function bucketOf(hash: number): number {
-  // The low bits of FNV of short texts are poor, so the high ones are folded in.
-  return 1 + (((hash ^ (hash >>> 15)) >>> 0) % (sentimentBuckets - 1));
+  return bucketOf(hashPair(first, second), sentimentBuckets);
 }
