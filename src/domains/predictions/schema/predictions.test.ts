@@ -164,13 +164,15 @@ describe('models', () => {
     const document = `{ models { id name task versions { id version precision rolloutWeight executionProvider model { name } } } }`;
     const { models } = (await app.query(document)).data;
     const version = { version: '1', precision: 'FP32', rolloutWeight: 1, executionProvider: 'cpu' };
+    const int8 = { ...version, precision: 'INT8' };
     expect(models).toMatchObject([
+      { name: 'embedding', task: 'EMBEDDING', versions: [{ ...int8, model: { name: 'embedding' } }] },
       { name: 'energy-forecast', task: 'FORECAST', versions: [{ ...version, model: { name: 'energy-forecast' } }] },
       { name: 'sentiment', task: 'SENTIMENT', versions: [{ ...version, model: { name: 'sentiment' } }] },
     ]);
     const ids = models.flatMap(({ id, versions }: { id: string; versions: { id: string }[] }) => [id, versions[0]!.id]);
     const found = await app.query('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids });
-    const types = ['Model', 'ModelVersion', 'Model', 'ModelVersion'];
+    const types = Array.from({ length: 3 }, () => ['Model', 'ModelVersion']).flat();
     expect(found.data.nodes).toEqual(ids.map((id: string, index: number) => ({ __typename: types[index], id })));
   });
 
