@@ -1,14 +1,12 @@
 import { performance } from 'node:perf_hooks';
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
-import { createDemoAuthenticator } from '../src/auth/demo-viewer.ts';
 import { readConfig } from '../src/config.ts';
-import type { Pool } from '../src/db/client.ts';
+import type { Pool } from '../src/db/database.ts';
 import { createPool } from '../src/db/pool.ts';
 import { joinDatabaseServer } from '../src/db/server.ts';
-import { createApp } from '../src/http/app.ts';
 import { scanModelRepository } from '../src/inference/repository.ts';
 import { createWorkerEngine } from '../src/inference/worker-engine.ts';
+import { askInProcess, createInProcessApp } from './in-process-app.ts';
+import { median } from './statistics.ts';
 
 const pageSize = 100;
 const deepPage = 5_000;
@@ -20,7 +18,7 @@ const query = `query ($after: String) {
 }`;
 
 interface PageAnswer {
-  data: { features: { nodes: unknown[]; pageInfo: { endCursor: string | null; hasNextPage: boolean } } };
+  features: { nodes: unknown[]; pageInfo: { endCursor: string | null; hasNextPage: boolean } };
 }
 
 /**
@@ -41,24 +39,8 @@ export async function benchDeepPages(): Promise<void> {
 
 async function compare(database: Pool, modelsDir: string): Promise<void> {
   const inference = await createWorkerEngine({ repository: await scanModelRepository(modelsDir), workers: 1 });
-  const app = createApp({
-    dependencies: {
-      database,
-      analyticsDatabase: database,
-      inference,
-      predictions: { record: () => {} },
-      authenticate: createDemoAuthenticator(database),
-    },
-    log: pino({ level: 'error' }),
-    registry: new Registry(),
-    settings: { ...readConfig(), hasGraphiql: false },
-  });
-  const load = async (after: string | null) => {
-    const body = JSON.stringify({ query, variables: { after } });
-    const headers = { 'content-type': 'application/json' };
-    const response = await app.fetch('http://bench/graphql', { method: 'POST', headers, body });
-    return ((await response.json()) as PageAnswer).data.features;
-  };
+  const app = createInProcessApp(database, inference);
+  const load = async (after: string | null) => (await askInProcess<PageAnswer>(app, query, { after })).features;
   const after = await walk(load);
   const first: number[] = [];
   const deep: number[] = [];
@@ -76,7 +58,7 @@ async function compare(database: Pool, modelsDir: string): Promise<void> {
 }
 
 /** The cursor before the deep page. */
-async function walk(load: (after: string | null) => Promise<PageAnswer['data']['features']>): Promise<string> {
+async function walk(load: (after: string | null) => Promise<PageAnswer['features']>): Promise<string> {
   let after: string | null = null;
   for (let page = 1; page < deepPage; page++) {
     const { pageInfo } = await load(after);
@@ -92,8 +74,4 @@ async function time(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await work();
   return performance.now() - startedAt;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

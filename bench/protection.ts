@@ -10,6 +10,7 @@ import { startTestPostgres } from '../src/testing/test-postgres.ts';
 import { startTestRedis } from '../src/testing/test-redis.ts';
 import { type ServerProcess, startServer } from './faults/server-process.ts';
 import { type BenchQuery, createFourQueries } from './four-queries.ts';
+import { median } from './statistics.ts';
 
 const features = 20_000;
 const connections = 32;
@@ -143,8 +144,4 @@ async function findDemoViewer(url: string): Promise<{ userId: string; organizati
   } finally {
     await client.end();
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

@@ -1,17 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { pino } from 'pino';
 import postgres from 'postgres';
-import { Registry } from 'prom-client';
-import { createDemoAuthenticator } from '../src/auth/demo-viewer.ts';
-import { readConfig } from '../src/config.ts';
-import type { SharedDatabase, Statement, Value } from '../src/db/client.ts';
 import { driverTypes } from '../src/db/connection.ts';
+import type { SharedDatabase, Statement, Value } from '../src/db/database.ts';
 import { createPool } from '../src/db/pool.ts';
-import { createApp } from '../src/http/app.ts';
 import { scanModelRepository } from '../src/inference/repository.ts';
 import { createWorkerEngine } from '../src/inference/worker-engine.ts';
 import { startTestPostgres } from '../src/testing/test-postgres.ts';
 import { type BenchQuery, createFourQueries } from './four-queries.ts';
+import { askInProcess, createInProcessApp, type InProcessApp } from './in-process-app.ts';
+import { median } from './statistics.ts';
 
 const features = 20_000;
 const connections = 8;
@@ -19,8 +16,6 @@ const inFlight = 8;
 const rounds = 9;
 const requestsPerRound = 200;
 const tables = ['users', 'features', 'test_cases', 'deployments', 'conversations', 'messages'];
-
-type App = ReturnType<typeof createApp>;
 
 /**
  * What row-level security would cost as a second wall: the four queries through the whole server but the socket, as the
@@ -94,22 +89,9 @@ function createSimplePool(url: string, setsOrganization: boolean): SharedDatabas
 async function compare(url: string, plain: SharedDatabase, guarded: SharedDatabase): Promise<void> {
   const owner = createPool({ connection: url, size: 1 });
   const inference = await createWorkerEngine({ repository: await scanModelRepository('models'), workers: 1 });
-  const authenticate = createDemoAuthenticator(owner);
-  const make = (database: SharedDatabase): App =>
-    createApp({
-      dependencies: {
-        database,
-        analyticsDatabase: database,
-        inference,
-        predictions: { record: () => {} },
-        authenticate,
-      },
-      log: pino({ level: 'error' }),
-      registry: new Registry(),
-      settings: { ...readConfig({ RATE_LIMIT_VIEWER: 'off', RATE_LIMIT_ADDRESS: 'off' }), hasGraphiql: false },
-    });
-  const [without, withPolicies] = [make(plain), make(guarded)];
-  for (const query of await createFourQueries((text, variables) => ask(without, text, variables))) {
+  const without = createInProcessApp(plain, inference, owner);
+  const withPolicies = createInProcessApp(guarded, inference, owner);
+  for (const query of await createFourQueries((text, variables) => askInProcess(without, text, variables))) {
     for (const app of [without, withPolicies]) await requestsPerSecond(app, query);
     const ratios: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
@@ -122,30 +104,15 @@ async function compare(url: string, plain: SharedDatabase, guarded: SharedDataba
   await owner.close();
 }
 
-async function requestsPerSecond(app: App, { query, variables }: BenchQuery): Promise<number> {
+async function requestsPerSecond(app: InProcessApp, { query, variables }: BenchQuery): Promise<number> {
   let left = requestsPerRound;
   const startedAt = performance.now();
   const work = async () => {
     while (left > 0) {
       left -= 1;
-      await ask(app, query, variables);
+      await askInProcess(app, query, variables);
     }
   };
   await Promise.all(Array.from({ length: inFlight }, work));
   return (requestsPerRound * 1_000) / (performance.now() - startedAt);
-}
-
-async function ask(app: App, query: string, variables: unknown): Promise<Record<string, unknown>> {
-  const response = await app.fetch('http://bench/graphql', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data, errors } = (await response.json()) as { data: Record<string, unknown>; errors?: unknown };
-  if (errors) throw new Error(JSON.stringify(errors));
-  return data;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

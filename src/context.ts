@@ -1,4 +1,4 @@
-import type { Database, SharedDatabase } from './db/client.ts';
+import type { Database, SharedDatabase } from './db/database.ts';
 import { forbidden, unauthenticated } from './errors.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { type Config, readConfig } from './config.ts';
-import type { Pool } from './db/client.ts';
+import type { Pool } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';

@@ -1,17 +1,13 @@
 /** A page of conversations with their messages, with and without sentiment, through the whole server but the socket. */
 import { execFileSync } from 'node:child_process';
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
-import { createDemoAuthenticator } from '../../src/auth/demo-viewer.ts';
-import { readConfig } from '../../src/config.ts';
 import { createPool } from '../../src/db/pool.ts';
-import { createApp } from '../../src/http/app.ts';
 import type { BatchReport } from '../../src/inference/engine.ts';
 import { scanModelRepository } from '../../src/inference/repository.ts';
 import { createWorkerEngine } from '../../src/inference/worker-engine.ts';
 import { startTestPostgres } from '../../src/testing/test-postgres.ts';
+import { askInProcess, createInProcessApp, type InProcessApp } from '../in-process-app.ts';
+import { median } from '../statistics.ts';
 import type { Report } from './report.ts';
-import { median } from './statistics.ts';
 
 const features = 500;
 const rounds = 40;
@@ -47,18 +43,7 @@ async function compare(url: string, report: Report): Promise<void> {
     workers: 1,
     onBatch: (batch) => batches.push(batch),
   });
-  const app = createApp({
-    dependencies: {
-      database,
-      analyticsDatabase: database,
-      inference,
-      predictions: { record: () => {} },
-      authenticate: createDemoAuthenticator(database),
-    },
-    log: pino({ level: 'error' }),
-    registry: new Registry(),
-    settings: { ...readConfig({ RATE_LIMIT_VIEWER: 'off', RATE_LIMIT_ADDRESS: 'off' }), hasGraphiql: false },
-  });
+  const app = createInProcessApp(database, inference);
   const without: number[] = [];
   const withSentiment: number[] = [];
   let messages = 0;
@@ -84,20 +69,10 @@ async function compare(url: string, report: Report): Promise<void> {
   );
 }
 
-async function timePage(
-  app: ReturnType<typeof createApp>,
-  query: string,
-): Promise<{ tookMs: number; messages: number }> {
+async function timePage(app: InProcessApp, query: string): Promise<{ tookMs: number; messages: number }> {
   const startedAt = performance.now();
-  const headers = { 'content-type': 'application/json' };
-  const response = await app.fetch('http://bench/graphql', {
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ query }),
-  });
-  const { data, errors } = (await response.json()) as { data: Page; errors?: unknown };
+  const { conversations } = await askInProcess<Page>(app, query);
   const tookMs = performance.now() - startedAt;
-  if (errors) throw new Error(JSON.stringify(errors));
-  const { nodes } = data.conversations;
-  return { tookMs, messages: nodes.reduce((sum, conversation) => sum + conversation.messages.nodes.length, 0) };
+  const messages = conversations.nodes.reduce((sum, conversation) => sum + conversation.messages.nodes.length, 0);
+  return { tookMs, messages };
 }

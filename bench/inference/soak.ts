@@ -3,10 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { BroadcastChannel } from 'node:worker_threads';
 import { type InferenceEngine, InferenceError, type Lane } from '../../src/inference/engine.ts';
 import { createWorkerEngine } from '../../src/inference/worker-engine.ts';
+import { slope } from '../statistics.ts';
 import { answerRows, isRight, type KnownRows } from './known-rows.ts';
 import type { MortalMessage } from './mortal-worker.ts';
 import type { Report } from './report.ts';
-import { slope } from './statistics.ts';
 import type { Workloads } from './workload.ts';
 
 // Not one every few tenths of a second in a short soak: a batch that loses two workers fails, as it should.

@@ -1,10 +1,10 @@
 /** The engine against bare worker threads: when idle, when saturated, and when asked for twice of what it can do. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { InferenceEngine } from '../../src/inference/engine.ts';
+import { median, percentile } from '../statistics.ts';
 import { callAtRate, callInLoops, type LoopFigures } from './callers.ts';
 import { type RawPool, startRawPool } from './raw-pool.ts';
 import type { Report } from './report.ts';
-import { median, percentile } from './statistics.ts';
 import type { Workload } from './workload.ts';
 
 export interface SpeedOptions {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Counter, type Registry } from 'prom-client';
 import type { AuthConfig } from '../config.ts';
 import type { Dependencies, Viewer } from '../context.ts';
-import type { SharedDatabase } from '../db/client.ts';
+import type { SharedDatabase } from '../db/database.ts';
 import { findActiveUser } from '../domains/accounts/queries.ts';
 import { createDemoAuthenticator } from './demo-viewer.ts';
 import { createDevelopmentKeys, developmentIssuer } from './development-key.ts';

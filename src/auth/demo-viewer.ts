@@ -1,5 +1,5 @@
 import { scopes, type Viewer } from '../context.ts';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { findUserByEmail } from '../domains/accounts/queries.ts';
 
 /** Whom requests act as while there is no sign-in. */

@@ -1,6 +1,6 @@
 import { ExponentialBackoff, handleAll, retry } from 'cockatiel';
-import type { ConnectionTarget } from './client.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionTarget } from './database.ts';
 import { isUnreachable } from './failures.ts';
 
 const pingTimeoutMs = 1_000;

@@ -1,6 +1,6 @@
 import { connect as openTcp, type Socket } from 'node:net';
 import postgres from 'postgres';
-import type { ConnectionTarget, Statement, Value } from './client.ts';
+import type { ConnectionTarget, Statement, Value } from './database.ts';
 import { isOutage } from './failures.ts';
 
 const connectTimeoutMs = 3_000;

@@ -1,4 +1,4 @@
-import type { Database, Value } from './client.ts';
+import type { Database, Value } from './database.ts';
 import {
   countQuery,
   isPlanStable,

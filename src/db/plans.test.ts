@@ -40,7 +40,7 @@ import {
 import { listCases } from '../testing/list-cases.ts';
 import { createTestApp } from '../testing/test-app.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
-import type { Database, Value } from './client.ts';
+import type { Database, Value } from './database.ts';
 import { firstIdAt } from './id.ts';
 import { keyOf, type ListSource } from './keyset.ts';
 import type { List, NestedList, PageRequest } from './list.ts';

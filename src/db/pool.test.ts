@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startTestPostgres, type TestPostgres } from '../testing/test-postgres.ts';
-import type { Database, Pool, Statement } from './client.ts';
+import type { Database, Pool, Statement } from './database.ts';
 import { createPool, type PoolOptions } from './pool.ts';
 import { arg, statement } from './statement.ts';
 

@@ -1,6 +1,7 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { overloaded } from '../errors.ts';
 import { type Availability, createAvailability } from './availability.ts';
+import { Connection } from './connection.ts';
 import type {
   Bounds,
   ConnectionTarget,
@@ -10,8 +11,7 @@ import type {
   Statement,
   StatementListener,
   Value,
-} from './client.ts';
-import { Connection } from './connection.ts';
+} from './database.ts';
 import { isRetriable, publicFailure, unavailable } from './failures.ts';
 import { runTransaction } from './transaction.ts';
 import { type Caller, WaitingLine } from './waiting-line.ts';

@@ -1,6 +1,6 @@
 import { type Column, sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
-import type { Database } from './client.ts';
+import type { Database } from './database.ts';
 import { arg, columns, statement } from './statement.ts';
 
 /** Rows of the organization with these ids, in no order; unknown ids and those of others are left out. */

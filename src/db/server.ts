@@ -1,5 +1,5 @@
 import { ExponentialBackoff, handleAll, retry } from 'cockatiel';
-import type { ConnectionTarget } from './client.ts';
+import type { ConnectionTarget } from './database.ts';
 import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 
 /** A Postgres this process may use. */

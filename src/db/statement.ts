@@ -1,6 +1,6 @@
 import { type Column, getTableColumns, is, Placeholder, type SQL, sql, type Table } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
-import type { Database, Statement, Value } from './client.ts';
+import type { Database, Statement, Value } from './database.ts';
 
 const dialect = new PgDialect();
 

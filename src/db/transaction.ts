@@ -1,5 +1,5 @@
-import type { Database, Statement, StatementListener, Value } from './client.ts';
 import { type Connection, interruptGraceMs } from './connection.ts';
+import type { Database, Statement, StatementListener, Value } from './database.ts';
 
 const commitLimitMs = 10_000;
 

@@ -18,7 +18,7 @@ import { listOperations, listSlots, printWithVariables, type Slot } from '../tes
 import { type ServedApp, serveApp } from '../testing/serve-app.ts';
 import { isCursor, plainValue } from '../testing/slot-values.ts';
 import { digestTables } from '../testing/table-digest.ts';
-import { createTestApp, type TestApp } from '../testing/test-app.ts';
+import { createTestApp, type TestApp, viewerHeader } from '../testing/test-app.ts';
 import { createTestIssuer, type TestIssuer } from '../testing/test-issuer.ts';
 import { openRaw, rawPost } from './testing-socket.ts';
 
@@ -67,7 +67,7 @@ async function send(attack: Attack, as: Viewer | null = viewer): Promise<Answer>
   const startCpu = process.cpuUsage();
   const response = await fetch(`${served.origin}/graphql${attack.search ?? ''}`, {
     method: attack.method ?? 'POST',
-    headers: { ...attack.headers, 'x-test-viewer': JSON.stringify(as) },
+    headers: { ...attack.headers, [viewerHeader]: JSON.stringify(as) },
     ...(attack.body !== undefined && { body: attack.body }),
   });
   const text = await response.text();

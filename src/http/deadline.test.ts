@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Bounds, Database, Statement, Value } from '../db/client.ts';
+import type { Bounds, Database, Statement, Value } from '../db/database.ts';
 import { createFeatures } from '../testing/seed-builders.ts';
 import { type ServedApp, serveApp } from '../testing/serve-app.ts';
 import { createTestApp, type TestApp } from '../testing/test-app.ts';

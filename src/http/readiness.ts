@@ -1,4 +1,4 @@
-import type { Pool } from '../db/client.ts';
+import type { Pool } from '../db/database.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import type { Readiness } from './listener.ts';
 

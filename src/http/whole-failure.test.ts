@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { badUserInput, overloaded, rateLimited, timeout, unauthenticated } from '../errors.ts';
 import { createTestApp, type TestApp } from '../testing/test-app.ts';
 

@@ -4,7 +4,7 @@ import type { Call } from './call.ts';
 import type { Lane, LoadedVersion, Row } from './engine.ts';
 import type { Manifest } from './manifest.ts';
 import type { CheckedRow } from './row-check.ts';
-import { WaitingLine } from './waiting-line.ts';
+import { RowLine } from './row-line.ts';
 
 /** Who wants the result of a row, and where in the answer it belongs. */
 export interface Taker {
@@ -21,7 +21,7 @@ export interface WaitingRow extends SizedRow {
   /** Takers whose calls have not ended. */
   wanted: number;
   /** The line it waits in; null when it runs, or has run, or waits to run again. */
-  line: WaitingLine | null;
+  line: RowLine | null;
   isWaiting: boolean;
   /** Equal inputs have equal keys; null for a row that is not shared. */
   readonly key: string | null;
@@ -47,7 +47,7 @@ export interface Load {
 }
 
 type LimitsOf = (version: LoadedVersion) => BatchLimits;
-type Stream = Readonly<Record<Lane, WaitingLine>>;
+type Stream = Readonly<Record<Lane, RowLine>>;
 
 // After so many interactive batches a waiting bulk batch gets its turn.
 const interactiveTurns = 8;
@@ -157,14 +157,14 @@ export class WorkQueue {
     return loads;
   }
 
-  #enqueue(line: WaitingLine, { row, axes, elements }: CheckedRow, taker: Taker, key: string | null): WaitingRow {
+  #enqueue(line: RowLine, { row, axes, elements }: CheckedRow, taker: Taker, key: string | null): WaitingRow {
     const position = { line, sequence: this.#sequence++, previous: null, next: null };
     const waiting: WaitingRow = { row, axes, elements, takers: [taker], wanted: 1, isWaiting: true, key, ...position };
     line.push(waiting);
     return waiting;
   }
 
-  #lineOf(version: LoadedVersion, { axes }: SizedRow, lane: Lane): WaitingLine {
+  #lineOf(version: LoadedVersion, { axes }: SizedRow, lane: Lane): RowLine {
     let ofVersion = this.#versions.get(version);
     if (ofVersion === undefined) {
       ofVersion = { isPadded: isPadding(version.manifest), streams: new Map() };
@@ -173,7 +173,7 @@ export class WorkQueue {
     const shape = ofVersion.isPadded || axes.size === 0 ? '' : JSON.stringify([...axes]);
     let stream = ofVersion.streams.get(shape);
     if (stream === undefined) {
-      stream = { interactive: new WaitingLine(), bulk: new WaitingLine() };
+      stream = { interactive: new RowLine(), bulk: new RowLine() };
       ofVersion.streams.set(shape, stream);
     }
     return stream[lane];
@@ -194,7 +194,7 @@ export class WorkQueue {
   }
 
   // Bulk rows take the places that are left, unless they would make the batch longer for interactive ones.
-  #fill(rows: WaitingRow[], bulk: WaitingLine, { maxRows, maxElements }: BatchLimits, now: number): void {
+  #fill(rows: WaitingRow[], bulk: RowLine, { maxRows, maxElements }: BatchLimits, now: number): void {
     if (bulk.first === null) return;
     const longest = rows.reduce((most, row) => Math.max(most, row.elements), 1);
     const places = Math.min(maxRows, Math.floor(maxElements / longest)) - rows.length;

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { createTestApp, type TestApp } from '../testing/test-app.ts';
 
 /** What a client and the log learn when something breaks that no input should break. */

@@ -1,7 +1,7 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { type Context, requireViewer } from '../context.ts';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import type { NestedList, Page, PageRequest } from '../db/list.ts';
 import type { ListByIds } from '../db/rows-by-id.ts';
 

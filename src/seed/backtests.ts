@@ -1,4 +1,4 @@
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { forecastSites } from '../domains/predictions/forecast-sites.ts';
 import type { Site } from '../domains/predictions/tables.ts';
 import type { InferenceEngine } from '../inference/engine.ts';

@@ -1,7 +1,7 @@
 /** `npm run seed -- --scale N`: demo data or as many as a benchmark wants, into the server's database. */
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
-import type { Pool } from '../db/client.ts';
+import type { Pool } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
 import { joinDatabaseServer } from '../db/server.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { demoUserEmail } from '../auth/demo-viewer.ts';
-import type { Pool, Value } from '../db/client.ts';
+import type { Pool, Value } from '../db/database.ts';
 import { createPool } from '../db/pool.ts';
 import { findUserByEmail } from '../domains/accounts/queries.ts';
 import { listForecastAccuracy, listSentimentTrend } from '../domains/analytics/queries.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { organizations, type User, users } from '../domains/accounts/tables.ts';
 import { conversations, documents, messages } from '../domains/conversations/tables.ts';
 import { deployments, features, testCases } from '../domains/features/tables.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { statement } from '../db/statement.ts';
 
 /** Every table with rows of an organization, parents first. */

@@ -1,4 +1,4 @@
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { forecastPoints, type Prediction, predictions } from '../domains/predictions/tables.ts';
 import type { PredictionRecord, PredictionSink } from '../inference/prediction-sink.ts';
 import { createSeededIds, isoTime } from './ids.ts';

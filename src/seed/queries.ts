@@ -1,6 +1,6 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { arg, bare, type CompiledStatement, statement } from '../db/statement.ts';
 import { organizations } from '../domains/accounts/tables.ts';
 import { readings } from '../domains/predictions/tables.ts';

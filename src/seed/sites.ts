@@ -1,4 +1,4 @@
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { type Site, sites } from '../domains/predictions/tables.ts';
 import { createSeededIds } from './ids.ts';
 import { simulateLoad, timeZoneOf } from './load-series.ts';

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Pool, PoolStats, StatementListener } from '../db/client.ts';
+import type { Pool, PoolStats, StatementListener } from '../db/database.ts';
 import type { BatchReport } from '../inference/engine.ts';
 import type { CacheLookup } from '../inference/prediction-cache.ts';
 

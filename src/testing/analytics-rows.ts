@@ -1,5 +1,5 @@
 import type { Viewer } from '../context.ts';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { idAt, newId } from '../db/id.ts';
 import { insertSite } from '../domains/predictions/queries.ts';
 import { createFeatures, createUser } from './seed-builders.ts';

@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { Database, Statement, Value } from '../db/client.ts';
+import type { Database, Statement, Value } from '../db/database.ts';
 import { quote } from './list-cases.ts';
 
 /** A statement with the values it would have run with. */

@@ -1,5 +1,5 @@
 import type { Viewer } from '../context.ts';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { idAt } from '../db/id.ts';
 import { insertConversation, insertDocument, insertMessages } from '../domains/conversations/queries.ts';
 import { ingestReadings, insertPredictions, insertSite } from '../domains/predictions/queries.ts';

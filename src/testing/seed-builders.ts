@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { scopes, type Viewer } from '../context.ts';
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 import { idAt, newId } from '../db/id.ts';
 import { arg, statement } from '../db/statement.ts';
 import { insertConversation, insertMessages } from '../domains/conversations/queries.ts';

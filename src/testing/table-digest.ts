@@ -1,4 +1,4 @@
-import type { Database } from '../db/client.ts';
+import type { Database } from '../db/database.ts';
 
 /** What an organization has in a table: how many rows, and a digest that any change of any of them changes. */
 export interface TableDigest {

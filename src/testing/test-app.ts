@@ -51,7 +51,8 @@ export const unlimitedCost: Partial<AppSettings> = {
   limits: readConfig({ NODE_ENV: 'test', LIMIT_COST: 'off' }).limits,
 };
 
-const viewerHeader = 'x-test-viewer';
+/** Whom a request of a test acts as, as JSON. */
+export const viewerHeader = 'x-test-viewer';
 
 /** The whole server over a database of its own: real Postgres, real models, no socket. */
 export async function createTestApp({

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
-import type { Pool, Statement } from '../db/client.ts';
+import type { Pool, Statement } from '../db/database.ts';
 import type { EmbeddedConnection } from '../db/embedded/embedded-postgres.ts';
 import { createPool } from '../db/pool.ts';
 

@@ -1,7 +1,7 @@
 import { getNamedType, isInputObjectType } from 'graphql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../context.ts';
-import type { SharedDatabase } from '../../db/client.ts';
+import type { SharedDatabase } from '../../db/database.ts';
 import { newId } from '../../db/id.ts';
 import { encodeGlobalId } from '../../schema/global-id.ts';
 import { schema } from '../../schema/index.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type DataLoader from 'dataloader';
 import { z } from 'zod';
 import { type Context, requireViewer } from '../../context.ts';
-import type { Database } from '../../db/client.ts';
+import type { Database } from '../../db/database.ts';
 import { conflict, publicError } from '../../errors.ts';
 import { claimIdempotencyKey, findIdempotencyKey, type KeyOwner, keepIdempotentResult } from './queries.ts';
 

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Database } from '../../db/client.ts';
+import type { Database } from '../../db/database.ts';
 import { createListByIds } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement } from '../../db/statement.ts';
 import { type IdempotencyKey, idempotencyKeys, organizations, type User, users } from './tables.ts';

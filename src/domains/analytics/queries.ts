@@ -1,5 +1,5 @@
 import { type SQLWrapper, sql } from 'drizzle-orm';
-import type { Database, Value } from '../../db/client.ts';
+import type { Database, Value } from '../../db/database.ts';
 import { firstIdAt } from '../../db/id.ts';
 import { arg, statementByShape } from '../../db/statement.ts';
 import { ceilEpochMs } from '../../db/time.ts';

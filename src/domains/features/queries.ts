@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Database } from '../../db/client.ts';
+import type { Database } from '../../db/database.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';

@@ -45,10 +45,10 @@ export function toEntry(version: LoadedVersion, isServing: boolean): ModelVersio
   return { model: name, version: version.version, precision, rolloutWeight: isServing ? 1 : 0, executionProvider };
 }
 
-/** The newest of full precision; of all where there is none. A variant such as `2-int8` is for those who ask for it. */
+/** The newest of full precision; of all where there is none. A variant of it is for those who ask for it. */
 function newest(versions: readonly LoadedVersion[]): LoadedVersion {
   const order = new Intl.Collator('en', { numeric: true });
-  const full = versions.filter(({ version }) => !/-(?:int8|fp16)$/.test(version));
+  const full = versions.filter(({ precision }) => precision === 'FP32');
   const candidates = full.length > 0 ? full : versions;
   return candidates.reduce((best, version) => (order.compare(version.version, best.version) > 0 ? version : best));
 }

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Database } from '../../db/client.ts';
+import type { Database } from '../../db/database.ts';
 import { idAt, newId } from '../../db/id.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '../../db/client.ts';
+import type { Database } from '../../db/database.ts';
 import type { PredictionRecord, PredictionSink } from '../../inference/prediction-sink.ts';
 import { insertPredictions } from './queries.ts';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { Value } from '../../db/client.ts';
+import type { Value } from '../../db/database.ts';
 import type { InferenceEngine } from '../../inference/engine.ts';
 import { scanModelRepository } from '../../inference/repository.ts';
 import { createWorkerEngine } from '../../inference/worker-engine.ts';

@@ -1,4 +1,4 @@
-import type { Database, Value } from '../../db/client.ts';
+import type { Database, Value } from '../../db/database.ts';
 import type { CompiledStatement } from '../../db/statement.ts';
 import { StartupError } from '../../errors.ts';
 import {

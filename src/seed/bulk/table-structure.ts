@@ -3,7 +3,7 @@
  * with the indexes in place, and 10 s with building them afterwards.
  */
 import { sql } from 'drizzle-orm';
-import type { Database, Statement } from '../../db/client.ts';
+import type { Database, Statement } from '../../db/database.ts';
 import { arg, statement } from '../../db/statement.ts';
 
 interface Part {

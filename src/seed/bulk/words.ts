@@ -1,4 +1,4 @@
-import type { Database } from '../../db/client.ts';
+import type { Database } from '../../db/database.ts';
 import type { User } from '../../domains/accounts/tables.ts';
 import type { InferenceEngine } from '../../inference/engine.ts';
 import type { Mood } from '../corpus/support-topic.ts';

@@ -3,7 +3,7 @@ import type { Viewer } from '../../context.ts';
 import { createRandom } from '../../seed/random.ts';
 import { createFullOrganization } from '../full-organization.ts';
 import type { Harvest } from '../harvest.ts';
-import type { TestApp } from '../test-app.ts';
+import { type TestApp, viewerHeader } from '../test-app.ts';
 import { type Forbidden, judgeAnswer, type Verdict } from './judge-answer.ts';
 import type { FuzzData } from './slot-value.ts';
 import { type FuzzOperation, writeOperation } from './write-operation.ts';
@@ -118,7 +118,7 @@ const failed = (fault: string): Verdict => ({ faults: [fault], codes: [], hasDat
 async function send(app: TestApp, { query, variables, operationName }: FuzzOperation, viewer: Viewer | null) {
   const response = await app.fetch('/graphql', {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-test-viewer': JSON.stringify(viewer) },
+    headers: { 'content-type': 'application/json', [viewerHeader]: JSON.stringify(viewer) },
     body: JSON.stringify({ query, variables, operationName }),
   });
   return { status: response.status, body: await response.text() };

@@ -1,7 +1,7 @@
 /** Rows in order of arrival: the first to take, any to leave, and equal ones found, each in constant time. */
 import type { WaitingRow } from './work-queue.ts';
 
-export class WaitingLine {
+export class RowLine {
   readonly #byKey = new Map<string, WaitingRow>();
   #first: WaitingRow | null = null;
   #last: WaitingRow | null = null;
