@@ -16,9 +16,19 @@ describe('settings', () => {
     [{ PORT: 'http' }, 'PORT is "http": expected a port, 0 to 65535'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud": expected trace, debug, info, warn, error, fatal or silent'],
     [{ DATABASE_POOL: '0' }, 'DATABASE_POOL is "0": expected connections of this process, 1 to 200'],
+    [{ MODELS_POLL_MS: '-1' }, 'MODELS_POLL_MS is "-1": expected milliseconds between two looks'],
+    [{ INFERENCE_URL: 'triton:8000' }, 'INFERENCE_URL is "triton:8000": expected http(s) URL of a server'],
+    [
+      { EXECUTION_PROVIDERS: 'cpu,gpu' },
+      'EXECUTION_PROVIDERS is "cpu,gpu": expected cuda, webgpu and cpu in the order',
+    ],
     [{ NODE_ENV: 'prod' }, 'NODE_ENV is "prod": expected development, production or test'],
   ])('%o is refused by name, value and what is allowed', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message);
+  });
+
+  test('lists are split at commas', () => {
+    expect(readConfig({ EXECUTION_PROVIDERS: 'cuda, cpu' }).executionProviders).toEqual(['cuda', 'cpu']);
   });
 
   test('a wrong DATABASE_URL is not repeated, it may hold a password', () => {

@@ -37,6 +37,8 @@ export interface Context {
   readonly requestId: string;
   /** Aborted when the request's time is over or its client has gone; its reason is the error to answer with. */
   readonly signal: AbortSignal;
+  /** Milliseconds until the request's time is over; Infinity: it has no deadline. */
+  readonly remainingMs: () => number;
   /** null: not signed in. */
   readonly viewer: Viewer | null;
   /**
@@ -52,7 +54,12 @@ export type CheckListSize = (path: string, size: number) => void;
 export async function createContext(
   dependencies: Dependencies,
   request: Request,
-  { requestId, signal, checkListSize }: Pick<Context, 'requestId' | 'signal' | 'checkListSize'>,
+  {
+    requestId,
+    signal,
+    remainingMs,
+    checkListSize,
+  }: Pick<Context, 'requestId' | 'signal' | 'remainingMs' | 'checkListSize'>,
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
   const bounds = { signal, organizationId: viewer?.organizationId ?? null };
@@ -63,6 +70,7 @@ export async function createContext(
     predictions: dependencies.predictions,
     requestId,
     signal,
+    remainingMs,
     viewer,
     checkListSize,
   };

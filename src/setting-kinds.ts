@@ -26,6 +26,7 @@ export const commaList = (item: RegExp) =>
     .refine((parts) => parts.every((part) => item.test(part)));
 
 export const origin = /^https?:\/\/[^/?#\s,]+$/;
+export const provider = /^(?:cuda|webgpu|cpu)$/;
 export const algorithm = /^(?:RS|PS|ES)(?:256|384|512)$|^EdDSA$|^Ed25519$/;
 
 /** `12`, `warn:12` (count and log, but let pass) or `off`. */

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { type Context, createContext, type Dependencies } from '../context.ts';
 import { schema } from '../schema/index.ts';
-import { deadlineOf, useDeadline } from './deadline.ts';
+import { deadlineOf, remainingMsOf, useDeadline } from './deadline.ts';
 import { exampleOperations } from './example-operations.ts';
 import { renderGraphiql } from './graphiql.ts';
 import { createDocumentCaches } from './limits/document-cache.ts';
@@ -57,6 +57,7 @@ export function createApp({ dependencies, log, registry, settings, rateLimiter }
       createContext(dependencies, request, {
         requestId: requestIdOf(request),
         signal: deadlineOf(request),
+        remainingMs: () => remainingMsOf(request),
         checkListSize: listSizeCheck(request),
       }),
     graphqlEndpoint: '/graphql',

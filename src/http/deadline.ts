@@ -23,17 +23,23 @@ class Deadline {
   readonly #controller = new AbortController();
   readonly #timeoutMs: number;
   readonly #graceMs: number;
+  readonly #endsAt: number;
   #timer: NodeJS.Timeout;
   #giveUp: ((status: number) => void) | null = null;
 
   constructor(timeoutMs: number, graceMs: number) {
     this.#timeoutMs = timeoutMs;
     this.#graceMs = graceMs;
+    this.#endsAt = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => this.#onTimeout(), timeoutMs);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now());
   }
 
   /** Tells who waits for the answer not to wait any longer. */
@@ -69,6 +75,11 @@ const deadlines = new WeakMap<Request, Deadline>();
  */
 export function deadlineOf(request: Request): AbortSignal {
   return deadlines.get(request)?.signal ?? request.signal;
+}
+
+/** Milliseconds until the time of a request is over; Infinity for one without a deadline. */
+export function remainingMsOf(request: Request): number {
+  return deadlines.get(request)?.remainingMs ?? Number.POSITIVE_INFINITY;
 }
 
 /**
