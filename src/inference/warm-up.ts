@@ -42,10 +42,11 @@ async function runZeros(manifest: Manifest, rows: number, axisSize: number, run:
 
 /**
  * How much a row may change with its batch mates, relative to the largest element of its output. Full precision differs in
- * the last bits only (measured: 1e-7). Rounding to 8 or 16 bits turns such bits into steps, but one scale for a whole
- * batch, the usual fault of INT8 models, is far above that here, where one row is 100 times as large as the other.
+ * the last bits only (measured: 2e-7, also for the INT8 variants made here). Rounding to 8 or 16 bits can turn such bits
+ * into steps, but one scale for a whole batch, the usual fault of INT8 models, is far above that here, where one row is 100
+ * times as large as the other.
  */
-const tolerances = { FP32: 1e-3, FP16: 1e-2, INT8: 1e-2 };
+const tolerances = { FP32: 1e-3, FP16: 1e-2, INT8: 5e-3 };
 
 async function checkRowsApart(manifest: Manifest, axisSize: number, run: RunBatch): Promise<void> {
   const [small, large] = [sampleRow(manifest, axisSize, 0.1), sampleRow(manifest, axisSize, 10)] as const;
