@@ -63,6 +63,8 @@ export interface LoadedVersion {
 export interface VersionFailure {
   readonly name: string;
   readonly version: string;
+  /** null: its manifest could not be read. */
+  readonly task: ModelTask | null;
   readonly error: string;
 }
 

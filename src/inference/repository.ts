@@ -29,7 +29,7 @@ export async function scanModelRepository(directory: string): Promise<ModelRepos
         const files = await readVersion(directory, name, version);
         if (files !== null) versions.push(files);
       } catch (error) {
-        failures.push({ name, version, error: (error as Error).message });
+        failures.push({ name, version, task: null, error: (error as Error).message });
       }
     }
   }

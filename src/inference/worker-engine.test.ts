@@ -140,7 +140,9 @@ describe('versions and failures', () => {
   test.each(broken)('leaves out a version that is broken: %s', async (_, changes, message) => {
     const version = { name: 'broken', version: '1', graph: doublingGraph(), ...changes };
     const engine = await startEngine([doubling, version], { workers: 2 });
-    expect(engine.failures()).toEqual([{ name: 'broken', version: '1', error: expect.stringMatching(message) }]);
+    expect(engine.failures()).toEqual([
+      expect.objectContaining({ name: 'broken', version: '1', error: expect.stringMatching(message) }),
+    ]);
     expect(engine.versions()).toEqual([expect.objectContaining({ name: 'doubling', executionProvider: 'cpu' })]);
     const [result] = await engine.predict({ ...predictDoubling, rows: [valuesRow(3)] });
     expect(numbersOf(result, 'doubled')).toEqual([6]);
@@ -158,7 +160,7 @@ describe('versions and failures', () => {
     const engine = await startEngine([{ name: 'finding', version: '1', graph }]);
     expect(engine.failures()).toEqual([
       expect.objectContaining({
-        error: 'finding/1/model.onnx: cannot run two rows of zeros: output out: expected [2, 2], got [0, 2]',
+        error: 'finding/1/model.onnx: cannot run 2 rows of zeros: output out: expected [2, 2], got [0, 2]',
       }),
     ]);
   });

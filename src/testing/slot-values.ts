@@ -10,6 +10,15 @@ const formattedTexts: Readonly<Record<string, string>> = {
   holidays: '2024-12-25',
 };
 
+/** What must fit together, by coordinate: a row of one id for the model that any id will do for. */
+const fixedValues: Readonly<Record<string, Json>> = {
+  'Query.predict(model:)': 'sentiment',
+  'Query.predict(version:)': '1',
+  'TensorInput.name': 'input_ids',
+  'TensorInput.shape': [1, 1],
+  'TensorInput.values': [1],
+};
+
 const times: Readonly<Record<string, string>> = {
   from: fullRange.from,
   to: fullRange.to,
@@ -19,7 +28,8 @@ const pastTime = '2024-11-01T12:00:00Z';
 
 /** Whether any text will do: it is neither a cursor nor of a form of its own. */
 export function isFreeText(slot: Slot): boolean {
-  return slot.type === 'String' && !isCursor(slot) && !isKey(slot) && !(slot.name in formattedTexts);
+  const hasOwnForm = isKey(slot) || slot.name in formattedTexts || slot.coordinate in fixedValues;
+  return slot.type === 'String' && !isCursor(slot) && !hasOwnForm;
 }
 
 function isKey({ name }: Slot): boolean {
@@ -40,6 +50,8 @@ export function isCursor({ type, name }: Slot): boolean {
  * @throws when the type of an argument is new: it needs a value here
  */
 export function plainValue(schema: GraphQLSchema, slot: Slot, text: string): Json {
+  const fixed = fixedValues[slot.coordinate];
+  if (fixed !== undefined) return fixed;
   const type = schema.getType(slot.type);
   if (isEnumType(type)) return type.getValues()[0]!.name;
   switch (slot.type) {

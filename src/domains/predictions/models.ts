@@ -1,6 +1,7 @@
 import { overloaded, publicError, timeout } from '../../errors.ts';
-import type { InferenceEngine, LoadedVersion } from '../../inference/engine.ts';
+import type { InferenceEngine, LoadedVersion, VersionFailure } from '../../inference/engine.ts';
 import { InferenceError } from '../../inference/engine.ts';
+import { isGpu } from '../../inference/execution-providers.ts';
 import type { ModelTask, Precision } from '../../inference/manifest.ts';
 
 /** A model as the graph shows it, with its loaded versions in order. */
@@ -8,6 +9,7 @@ export interface ModelEntry {
   name: string;
   task: ModelTask;
   versions: ModelVersionEntry[];
+  failedVersions: VersionFailure[];
 }
 
 export interface ModelVersionEntry {
@@ -19,14 +21,19 @@ export interface ModelVersionEntry {
   executionProvider: string;
 }
 
-/** All models with a loaded version, by name. */
+/** All models of which a version is loaded, or one of a known task failed to; by name. */
 export function listModels(engine: InferenceEngine): ModelEntry[] {
-  const byName = Map.groupBy(engine.versions(), (version) => version.name);
-  return [...byName].map(([name, versions]) => ({
-    name,
-    task: versions[0]!.task,
-    versions: versions.map((version) => toEntry(version, version === newest(versions))),
-  }));
+  const loaded = Map.groupBy(engine.versions(), ({ name }) => name);
+  const failed = Map.groupBy(engine.failures(), ({ name }) => name);
+  const names = [...new Set([...loaded.keys(), ...failed.keys()])].sort(byName.compare);
+  return names.flatMap((name) => {
+    const versions = loaded.get(name) ?? [];
+    const failedVersions = failed.get(name) ?? [];
+    const task = versions[0]?.task ?? failedVersions.find((failure) => failure.task !== null)?.task;
+    if (!task) return [];
+    const entries = versions.map((version) => toEntry(version, version === defaultVersion(versions)));
+    return [{ name, task, versions: entries, failedVersions }];
+  });
 }
 
 export function findModel(engine: InferenceEngine, name: string): ModelEntry | null {
@@ -37,7 +44,7 @@ export function findModel(engine: InferenceEngine, name: string): ModelEntry | n
 export function servingVersion(engine: InferenceEngine, task: ModelTask): LoadedVersion {
   const first = engine.versions().find((version) => version.task === task);
   if (!first) throw overloaded(`no model for ${task} is loaded`, 30);
-  return newest(engine.versions().filter((version) => version.name === first.name));
+  return defaultVersion(engine.versions().filter((version) => version.name === first.name));
 }
 
 export function toEntry(version: LoadedVersion, isServing: boolean): ModelVersionEntry {
@@ -45,12 +52,23 @@ export function toEntry(version: LoadedVersion, isServing: boolean): ModelVersio
   return { model: name, version: version.version, precision, rolloutWeight: isServing ? 1 : 0, executionProvider };
 }
 
-/** The newest of full precision; of all where there is none. A variant of it is for those who ask for it. */
-function newest(versions: readonly LoadedVersion[]): LoadedVersion {
-  const order = new Intl.Collator('en', { numeric: true });
+// Version 10 comes after version 9.
+const byName = new Intl.Collator('en', { numeric: true });
+
+/**
+ * Which of a model's versions serves when nothing else is said: the newest of full precision, or of all where there is
+ * none. On a GPU its FP16 variant does, where it is loaded; other variants are for those who ask for them.
+ */
+export function defaultVersion(versions: readonly LoadedVersion[]): LoadedVersion {
   const full = versions.filter(({ precision }) => precision === 'FP32');
   const candidates = full.length > 0 ? full : versions;
-  return candidates.reduce((best, version) => (order.compare(version.version, best.version) > 0 ? version : best));
+  const newest = candidates.reduce((best, version) =>
+    byName.compare(version.version, best.version) > 0 ? version : best,
+  );
+  const half = versions.find(({ version, precision, executionProvider }) => {
+    return version === `${newest.version}-fp16` && precision === 'FP16' && isGpu(executionProvider);
+  });
+  return half ?? newest;
 }
 
 /** What a failed inference means to a client; other errors pass unchanged. */

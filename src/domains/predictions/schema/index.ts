@@ -1,5 +1,6 @@
 import './forecast.ts';
 import './models.ts';
+import './predict.ts';
 import './prediction.ts';
 import './sentiment.ts';
 import './site.ts';
