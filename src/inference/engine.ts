@@ -62,7 +62,10 @@ export interface LoadedVersion {
 /** A version that cannot be used, and why in one line: for logs, readiness and the owner of the models. */
 export interface VersionFailure {
   readonly name: string;
+  /** "*": no version of the model can be found. */
   readonly version: string;
+  /** Null when its manifest cannot be read. */
+  readonly task: ModelTask | null;
   readonly error: string;
 }
 

@@ -16,11 +16,11 @@ const models = new Map<string, ModelSession>();
 async function load(setup: WorkerSetup): Promise<void> {
   const failures: VersionFailure[] = [];
   for (const files of setup.files) {
-    const { name, version } = files.manifest;
+    const { name, version, task } = files.manifest;
     try {
       models.set(versionKey(files.manifest), await openSession(files, setup.intraOpThreads));
     } catch (error) {
-      failures.push({ name, version, error: `${name}/${version}/${firstLine(error)}` });
+      failures.push({ name, version, task, error: `${name}/${version}/${firstLine(error)}` });
     }
   }
   const loaded = new Map([...models].map(([key, model]) => [key, model.executionProvider]));
