@@ -53,14 +53,10 @@ async function soak({ workloads, swapped, texts, encoded, minutes }: Soak, repor
   const kills = Math.max(1, Math.min(killsAtMost, Math.floor(minutes * killsPerMinute)));
   const swaps = Math.max(1, Math.min(swapsAtMost, Math.floor(minutes * swapsPerMinute)));
   const threads = watchThreads();
-  let ended = 0;
   const engine = await createWorkerEngine({
     repository: workloads.repository,
     workers,
     workerFile: new URL('./mortal-worker.ts', import.meta.url),
-    onWorkerExit: () => {
-      ended += 1;
-    },
   });
   const before = { threads: threads.alive().length, handles: countHandles() };
   const swapper = createSwapper(engine, swapped);
@@ -75,7 +71,7 @@ async function soak({ workloads, swapped, texts, encoded, minutes }: Soak, repor
       callUntil(isOver, engine, mixedLoad(texts, encoded), counts),
     );
     reportAnswers(report, counts);
-    report.check(`workers killed: ${ended}`, `${kills}`, ended === kills);
+    report.check(`workers killed: ${threads.killed()}`, `${kills}`, threads.killed() === kills);
     report.check(`swaps: ${swapper.done()}, files asked: ${counts.files.size}`, `${swaps}`, swapper.done() === swaps);
     report.check(`rows pending at the end: ${engine.pendingRows()}`, '0', engine.pendingRows() === 0);
     reportMemory(report, memory);
@@ -100,15 +96,21 @@ function watchThreads() {
   };
   process.on('worker', watch);
   const channel = new BroadcastChannel('tributary-soak');
-  let kills = 0;
+  let killed = 0;
+  // In turns one of the oldest threads, which may be retired already, and of the newest, unless they are loading.
+  const kill = (isLoading: boolean) => {
+    const victim = killed % 2 === 0 || isLoading ? alive[0]! : alive.at(-1)!;
+    victim.once('exit', (code) => {
+      if (code === 0)
+        kill(isLoading); // it was about to end anyway
+      else killed += 1;
+    });
+    channel.postMessage({ threadId: victim.threadId } satisfies DieMessage);
+  };
   return {
     alive: () => alive,
-    // In turns one of the oldest threads, which may be retired already, and of the newest, unless they are loading.
-    kill(isLoading: boolean) {
-      const victim = kills % 2 === 0 || isLoading ? alive[0]! : alive.at(-1)!;
-      channel.postMessage({ threadId: victim.threadId } satisfies DieMessage);
-      kills += 1;
-    },
+    killed: () => killed,
+    kill,
     close() {
       process.off('worker', watch);
       channel.close();

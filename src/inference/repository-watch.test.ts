@@ -163,17 +163,20 @@ test('tries a change again that could not be served', async () => {
   expect(problems).toMatchObject([{ cause: { message: 'not now' } }]);
 });
 
-test('never looks when it is told so or closed', async () => {
+test('never looks when it is told so, or after it was closed within a change', async () => {
   const directory = await temporaryFolder();
   await writeTestVersion(directory, scaling(1));
   const never = { directory, onChange: () => expect.unreachable(), onProblem: () => expect.unreachable() };
   const off = watchRepository({ ...never, pollMs: 0 });
-  const { watch, found } = startWatch(directory);
+  const { watch, found, problems } = startWatch(directory, async () => {
+    watch.close();
+    throw new Error('nobody hears this any more');
+  });
   await expect.poll(() => found.length).toBe(1);
-  watch.close();
   await writeTestVersion(directory, scaling(2));
   await lookOn();
   expect(found).toHaveLength(1);
+  expect(problems).toEqual([]);
   off.close();
 });
 
