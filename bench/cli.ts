@@ -16,7 +16,9 @@ program
   .action(benchFaults);
 program
   .command('inference [parts...]')
-  .description('the inference engine idle, saturated, overloaded, below a page of sentiment, and with dying workers')
+  .description(
+    'the inference engine idle, saturated, overloaded, below a page of sentiment, and with swaps and dying workers',
+  )
   .option('--heavy', 'with a model of 22.6 million weights too', false)
   .option('--seconds <n>', 'of each measurement', Number, 2)
   .option('--minutes <n>', 'of the soak', Number, 1)

@@ -38,7 +38,7 @@ export async function benchInference(names: readonly string[], flags: InferenceB
   } finally {
     rmSync(directory, { recursive: true });
   }
-  report.title('Not measured: a GPU (no execution provider but the CPU can be chosen), swaps of versions.');
+  report.title('Not measured: a GPU (no execution provider but the CPU can be chosen).');
   if (flags.heavy !== true) report.figure('And the heavy model: add --heavy.');
 }
 

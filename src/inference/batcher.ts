@@ -33,6 +33,8 @@ export interface BatcherOptions {
   readonly maxQueuedRows: number;
   /** How long a batch should compute at most; one row may take longer. */
   readonly maxBatchMs: number;
+  /** What other batchers measured of the same versions, and where this one adds to it. Default: nothing yet. */
+  readonly measured?: WeakMap<LoadedVersion, Measured> | undefined;
   /** Called after each run. Must not throw. */
   readonly onBatch?: ((report: BatchReport) => void) | undefined;
 }
@@ -43,7 +45,7 @@ const splitCostMs = 1.3;
 const splitCostElements = 65_536;
 
 /** What was measured of a version. */
-interface Measured {
+export interface Measured {
   /** Of the model alone, by elements with padding. */
   readonly compute: TimeFit;
   /** From taking a batch until its results are handed out, by elements without padding. */
@@ -62,13 +64,14 @@ export class Batcher {
   readonly #options: BatcherOptions;
   readonly #queue = new WorkQueue();
   readonly #running = new Set<RunningBatch>();
-  readonly #measured = new WeakMap<LoadedVersion, Measured>();
+  readonly #measured: WeakMap<LoadedVersion, Measured>;
   #isScheduled = false;
   #isStopped = false;
 
   constructor(runner: BatchRunner, options: BatcherOptions) {
     this.#runner = runner;
     this.#options = options;
+    this.#measured = options.measured ?? new WeakMap();
   }
 
   /** Rows that wait or run. */

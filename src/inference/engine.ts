@@ -62,8 +62,9 @@ export interface LoadedVersion {
 /** A version that cannot be used, and why in one line: for logs, readiness and the owner of the models. */
 export interface VersionFailure {
   readonly name: string;
+  /** "*": no version of the model can be found. */
   readonly version: string;
-  /** null: its manifest could not be read. */
+  /** Null when its manifest cannot be read. */
   readonly task: ModelTask | null;
   readonly error: string;
 }

@@ -118,8 +118,15 @@ async function createSession(
     return await InferenceSession.create(bytes, sessionOptions(executionProvider, intraOpThreads));
   } catch (error) {
     if (isGpu(executionProvider)) throw error;
-    throw new Error(`model.onnx: cannot be loaded: ${firstLine(error)}`);
+    throw new Error(`model.onnx: ${loadFailure(error)}`);
   }
+}
+
+// The runtime's own words on operator sets begin with a place in its source, and are cut off before they say anything.
+function loadFailure(error: unknown): string {
+  const [, set, newest] = /Opset (\d+) is under development.* till opset (\d+)/s.exec(String(error)) ?? [];
+  if (set !== undefined) return `expected operator set ${newest} or an older one, got ${set}`;
+  return `cannot be loaded: ${firstLine(error)}`;
 }
 
 type Metadata = readonly InferenceSession.ValueMetadata[];

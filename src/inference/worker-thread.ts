@@ -1,5 +1,6 @@
 /** The main thread's side of one worker thread: it loads, then runs at most one batch at a time, then ends. */
 import { Worker } from 'node:worker_threads';
+import { freeGpuLock } from './gpu-lock.ts';
 import {
   buffersOf,
   type DoneMessage,
@@ -40,6 +41,7 @@ interface Running {
 export function startWorkerThread(file: URL, setup: WorkerSetup, onIdle: () => void): WorkerThread {
   // Options of the main thread are not inherited: some, such as --eval's, end a worker at once.
   const worker = new Worker(file, { workerData: setup, name: 'inference', execArgv: [] });
+  const { threadId } = worker; // -1 after its end
   const ready = Promise.withResolvers<ReadyMessage>();
   const exited = Promise.withResolvers<string>();
   let isReady = false;
@@ -61,6 +63,7 @@ export function startWorkerThread(file: URL, setup: WorkerSetup, onIdle: () => v
   });
   worker.on('exit', (code) => {
     isReady = false;
+    if (setup.gpuLock !== undefined) freeGpuLock(setup.gpuLock, threadId);
     const reason = failure ?? `exit code ${code}`;
     exited.resolve(reason);
     ready.reject(new WorkerDied(reason));
