@@ -61,6 +61,16 @@ const settings = z.object({
     .describe('redis://user:password@host:port/database; unset keeps rate limits in this process'),
   MODELS_DIR: z.string().min(1).default('models').describe('the folder of the ONNX model repository'),
   INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).optional().describe('worker threads for models, 1 to 64'),
+  INFERENCE_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .default(4001)
+    .describe('a port for npm run inference, 0 to 65535 (0 picks a free one)'),
+  INFERENCE_URL: webUrl
+    .optional()
+    .describe('http(s) URL of an inference server; unset runs the models in this process'),
   PREDICTION_CACHE_BYTES: z.coerce
     .number()
     .int()
@@ -168,6 +178,10 @@ export interface Config {
   redisUrl: string | undefined;
   modelsDir: string;
   inferenceWorkers: number | undefined;
+  /** Of `npm run inference`. */
+  inferencePort: number;
+  /** undefined: models run in this process. */
+  inferenceUrl: string | undefined;
   /** 0: none are kept. */
   predictionCacheBytes: number;
   auth: AuthConfig;
@@ -213,6 +227,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     redisUrl: value.REDIS_URL,
     modelsDir: value.MODELS_DIR,
     inferenceWorkers: value.INFERENCE_WORKERS,
+    inferencePort: value.INFERENCE_PORT,
+    inferenceUrl: value.INFERENCE_URL,
     predictionCacheBytes: value.PREDICTION_CACHE_BYTES,
     auth: readAuth(value),
     corsOrigins: value.CORS_ORIGINS,
