@@ -1,4 +1,5 @@
 /** The engine on an inference server elsewhere, over the Open Inference Protocol: Triton, KServe, or a Tributary. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { Batcher } from './batcher.ts';
 import {
   type BatchReport,
@@ -136,9 +137,14 @@ class RemoteEngine implements InferenceEngine {
     const aborted = () => new InferenceError('aborted', 'The server is shutting down.');
     this.#batcher.stop();
     this.#batcher.failWaiting(aborted());
-    const grace = setTimeout(() => this.#runner.abort(), this.#options.closeGraceMs ?? 5_000);
+    const grace = setTimeout(() => {
+      this.#batcher.failAll(aborted());
+      this.#runner.abort();
+    }, this.#options.closeGraceMs ?? 5_000);
     await this.#runner.idle();
     clearTimeout(grace);
+    // After the batcher has handed out what ran last.
+    await turn();
     this.#batcher.failAll(aborted());
     this.#availability.close();
     this.#client.close();
