@@ -42,7 +42,7 @@ export function createBodyReader({ maxBytes, maxHeldBytes }: BodyLimits) {
     request.once('error', reject);
     response.once('close', () => {
       heldBytes -= bytes;
-      refuse(new InferenceError('aborted', 'The client has gone.'));
+      if (!response.writableFinished) refuse(new InferenceError('aborted', 'The client has gone.'));
     });
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) tooLarge();
     return promise;

@@ -138,7 +138,7 @@ class InferenceServer {
   async #infer({ request, response }: Exchange, version: LoadedVersion): Promise<Answer> {
     const gone = new AbortController();
     response.once('close', () => {
-      gone.abort();
+      if (!response.writableFinished) gone.abort();
       const status = response.writableFinished ? response.statusCode : 499;
       this.#requests.inc({ model: `${version.name}/${version.version}`, status: String(status) });
     });
