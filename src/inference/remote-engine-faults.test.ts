@@ -189,6 +189,20 @@ describe('versions', () => {
       'broken/1': expect.stringMatching(/^broken\/1\/model.onnx: cannot be loaded/),
     });
   });
+
+  test('of which one cannot be described leave the others alone', async () => {
+    const engine = await startEngine([doubling, { ...doubling, version: '2' }]);
+    const served = await serve((request, response) => {
+      if (request.url === '/v2/models/doubling/versions/2') response.writeHead(500).end('{"error":"no"}');
+      else behind.server.emit('request', request, response);
+    });
+    const behind = await serveEngine(engine);
+    const remote = await connectTo(served);
+    expect(remote.versions().map(({ version }) => version)).toEqual(['1']);
+    const error = 'doubling/2: HTTP 500: {"error":"no"}';
+    expect(remote.failures()).toEqual([{ name: 'doubling', version: '2', error }]);
+    expect(await double(remote, 3)).toBe(6);
+  });
 });
 
 describe('a foreign server', () => {

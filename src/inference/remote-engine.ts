@@ -45,8 +45,9 @@ export interface RemoteEngineOptions {
 }
 
 /**
- * Asks the server once for its versions, and then goes on asking. A server that is down is in failures(), and its
- * versions appear when it comes; never rejects. The caller must close() the engine.
+ * Asks the server once for its versions, and then goes on asking. While it has not answered yet the versions of the local
+ * manifests are failures(); when it goes away later they stay versions, and calls fail at once until it is back. Never
+ * rejects. The caller must close() the engine.
  */
 export async function createRemoteEngine(options: RemoteEngineOptions): Promise<InferenceEngine> {
   const engine = new RemoteEngine(options);

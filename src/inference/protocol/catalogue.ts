@@ -2,8 +2,15 @@
 import { type LoadedVersion, type VersionFailure, versionKey } from '../engine.ts';
 import { type Manifest, parseManifest } from '../manifest.ts';
 import type { ScannedManifests } from '../manifest-scan.ts';
-import { type InferenceClient, modelPath } from './client.ts';
-import { binaryExtension, findDisagreement, type IndexEntry, type ModelMetadata, textParameter } from './metadata.ts';
+import { type InferenceClient, modelPath, RemoteError } from './client.ts';
+import {
+  binaryExtension,
+  findDisagreement,
+  type IndexEntry,
+  type ModelMetadata,
+  ourName,
+  textParameter,
+} from './metadata.ts';
 
 /** A version there, and how it is asked. */
 export interface RemoteVersion {
@@ -61,51 +68,43 @@ export class Catalogue {
 
   /** Asks the server for everything anew. Rejects with a RemoteError, and then changes nothing. */
   async refresh(signal: AbortSignal): Promise<void> {
-    const [{ extensions }, index] = await Promise.all([this.#client.server(signal), this.#client.index(signal)]);
-    const found = await Promise.all(this.#wanted(index).map((wanted) => this.#inspect(wanted, signal)));
-    const versions = found.filter((result) => result !== null && 'loaded' in result);
-    const failures = found.filter((result) => result !== null && 'error' in result);
+    const [server, index] = await Promise.all([this.#client.server(signal), this.#client.index(signal)]);
+    const wanted = this.#local.versions.map(({ manifest }) => {
+      const { name, version } = manifest;
+      return { name, version, manifest, entry: index?.find((entry) => isSame(entry, manifest)) };
+    });
+    // Only ours brings manifests, so others need not be asked for theirs.
+    const others = server.name === ourName ? offersOf(index ?? [], wanted) : [];
+    const found = await Promise.all([...wanted, ...others].map((version) => this.#inspect(version, signal)));
+    const versions = found.filter((result) => 'loaded' in result);
+    const failures = found.filter((result) => 'error' in result);
     const isServed = ({ name, version }: VersionFailure) =>
       versions.some(({ loaded }) => isSame(loaded, { name, version }));
     versions.sort(({ loaded: a }, { loaded: b }) => byVersion(a.name, b.name) || byVersion(a.version, b.version));
     this.#versions = new Map(versions.map((version) => [versionKey(version.loaded), this.#keepEqual(version)]));
     this.#failures = [...this.#local.failures, ...failures].filter((failure) => !isServed(failure));
-    this.#isBinary = extensions.includes(binaryExtension);
+    this.#isBinary = server.extensions.includes(binaryExtension);
   }
 
-  #wanted(index: readonly IndexEntry[] | null): Wanted[] {
-    const local = this.#local.versions.map(({ manifest }) => {
-      const { name, version } = manifest;
-      return { name, version, manifest, entry: index?.find((entry) => isSame(entry, manifest)) };
-    });
-    const others = (index ?? []).filter((entry) => !local.some((wanted) => isSame(entry, wanted)));
-    return [
-      ...local,
-      ...others.flatMap((entry) => {
-        const { name, version } = entry;
-        return version === undefined || version === null ? [] : [{ name, version, manifest: null, entry }];
-      }),
-    ];
-  }
-
-  // null: a version of others that this process cannot use, and need not.
-  async #inspect(wanted: Wanted, signal: AbortSignal): Promise<RemoteVersion | VersionFailure | null> {
+  async #inspect(wanted: Wanted, signal: AbortSignal): Promise<RemoteVersion | VersionFailure> {
     const { name, version, entry } = wanted;
     const failure = (error: string): VersionFailure => ({ name, version, error: `${name}/${version}: ${error}` });
     if (entry !== undefined && typeof entry.state === 'string' && entry.state !== 'READY') {
       const reason = (entry.reason ?? '').split('\n', 1)[0]!.slice(0, 300);
       return reason === '' ? failure('not ready on the inference server') : { name, version, error: reason };
     }
-    const asked = await this.#ask(wanted, signal);
-    if (asked === null) return wanted.manifest === null ? null : failure('the inference server does not have it');
-    if (entry === undefined && !(await this.#client.isReady(asked.path, signal))) {
-      return failure('not ready on the inference server');
-    }
     try {
-      const loaded = load(wanted, asked.metadata);
-      return loaded === null ? null : { loaded, path: asked.path };
+      const asked = await this.#ask(wanted, signal);
+      if (asked === null) return failure('the inference server does not have it');
+      if (entry === undefined && !(await this.#client.isReady(asked.path, signal))) {
+        return failure('not ready on the inference server');
+      }
+      return { loaded: load(wanted, asked.metadata), path: asked.path };
     } catch (error) {
-      return failure((error as Error).message);
+      // What is said of one model takes no other with it.
+      const isAnswer = !(error instanceof RemoteError) || error.status > 0;
+      if (!isAnswer || signal.aborted) throw error;
+      return failure((error as Error).message.split('\n', 1)[0]!.slice(0, 300));
     }
   }
 
@@ -130,11 +129,19 @@ export class Catalogue {
 
 const notSeen = 'the inference server has not answered yet';
 
+function offersOf(index: readonly IndexEntry[], wanted: readonly Wanted[]): Wanted[] {
+  return index.flatMap((entry) => {
+    const { name, version } = entry;
+    const isKnown = version === undefined || version === null || wanted.some((known) => isSame(entry, known));
+    return isKnown ? [] : [{ name, version, manifest: null, entry }];
+  });
+}
+
 // Throws an Error of one line when the server's model is not the one that this process expects.
-function load({ name, version, manifest }: Wanted, metadata: ModelMetadata): LoadedVersion | null {
+function load({ name, version, manifest }: Wanted, metadata: ModelMetadata): LoadedVersion {
   const theirs = readTheirManifest(metadata, manifest !== null);
   const used = manifest ?? theirs;
-  if (used === null) return null;
+  if (used === null) throw new Error('the inference server brings no manifest of it');
   if (!isSame(used, { name, version })) throw new Error(`the inference server calls it ${versionKey(used)}`);
   if (theirs !== null && theirs.sha256 !== used.sha256) {
     throw new Error(`expected the model of sha256 ${used.sha256}, the inference server has ${theirs.sha256}`);

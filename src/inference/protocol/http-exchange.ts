@@ -55,7 +55,7 @@ export function createHttpExchange(url: string, maxAnswerBytes: number): HttpExc
   };
   const prefix = base.pathname.replace(/\/+$/, '');
 
-  function sendOnce({ method, path, headers, body, timeoutMs, signal }: ExchangeRequest): Promise<ExchangeAnswer> {
+  function send({ method, path, headers, body, timeoutMs, signal }: ExchangeRequest): Promise<ExchangeAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<ExchangeAnswer>();
     const request: ClientRequest = (isSecure ? httpsRequest : httpRequest)({
       ...options,
@@ -75,7 +75,7 @@ export function createHttpExchange(url: string, maxAnswerBytes: number): HttpExc
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
     request.once('response', (response) => readAnswer(response, maxAnswerBytes).then(resolve, end));
-    request.once('error', (error: NodeJS.ErrnoException) => {
+    request.on('error', (error: NodeJS.ErrnoException) => {
       reject(new ExchangeError(error.code ?? error.message, { cause: error }));
     });
     request.end(body);
@@ -84,7 +84,7 @@ export function createHttpExchange(url: string, maxAnswerBytes: number): HttpExc
       signal?.removeEventListener('abort', onAbort);
     });
   }
-  return { send: sendOnce, close: () => agent.destroy() };
+  return { send, close: () => agent.destroy() };
 }
 
 async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<ExchangeAnswer> {

@@ -4,6 +4,8 @@ import type { LoadedVersion } from '../engine.ts';
 import type { Manifest, TensorSpec } from '../manifest.ts';
 import { datatypeOf } from './datatypes.ts';
 
+/** What our own servers call themselves. */
+export const ourName = 'tributary';
 export const binaryExtension = 'binary_tensor_data';
 
 export const serverMetadataSchema = z.object({

@@ -39,7 +39,7 @@ export function createBodyReader({ maxBytes, maxHeldBytes }: BodyLimits) {
       else chunks.push(chunk);
     });
     request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    request.once('error', reject);
+    request.on('error', reject);
     response.once('close', () => {
       heldBytes -= bytes;
       if (!response.writableFinished) refuse(new InferenceError('aborted', 'The client has gone.'));

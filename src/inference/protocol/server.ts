@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Counter, type Registry } from 'prom-client';
 import { type InferenceEngine, InferenceError, type InferenceErrorKind, type LoadedVersion } from '../engine.ts';
 import { answerInference } from './infer.ts';
-import { binaryExtension, describeModel } from './metadata.ts';
+import { binaryExtension, describeModel, ourName } from './metadata.ts';
 import { ProtocolError, shown } from './protocol-error.ts';
 import { createBodyReader } from './request-body.ts';
 
@@ -197,7 +197,7 @@ class InferenceServer {
 
   #describeServer() {
     const extensions = [binaryExtension, 'schedule_policy', 'model_repository'];
-    return { name: 'tributary', version: this.#options.version, extensions };
+    return { name: ourName, version: this.#options.version, extensions };
   }
 
   #modelReadiness(name: string, version: string | undefined): Answer {
