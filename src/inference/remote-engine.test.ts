@@ -116,6 +116,7 @@ describe('over a socket', () => {
     const late = failureOf(remote.predict({ ...predictDoubling, rows: [valuesRow(1)], deadlineMs: 300 }));
     await expect.poll(() => local.pendingRows()).toBe(3);
     expect((await late).kind).toBe('timeout');
+    await expect.poll(() => local.pendingRows()).toBe(2);
     const leaving = new AbortController();
     const left = failureOf(remote.predict({ ...predictDoubling, rows: [valuesRow(2)], signal: leaving.signal }));
     await expect.poll(() => local.pendingRows()).toBe(3);

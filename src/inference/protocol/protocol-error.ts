@@ -2,11 +2,13 @@
 export class ProtocolError extends Error {
   /** HTTP status of the answer to such a request. */
   readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(message: string, status = 400) {
+  constructor(message: string, status = 400, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.name = 'ProtocolError';
     this.status = status;
+    this.headers = headers;
   }
 }
 

@@ -289,6 +289,7 @@ describe('a bad request', () => {
     for (const [name, path, init, status] of badPaths) {
       expect(await get(path, init), name).toEqual({ status, body: { error: expect.any(String) } });
     }
+    expect((await fetch(`${served.url}/v2/models/doubling/infer`)).headers.get('allow')).toBe('POST');
   });
 
   test('that lies about its length is refused after so many bytes', async () => {

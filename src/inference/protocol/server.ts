@@ -231,7 +231,9 @@ class InferenceServer {
   }
 
   #errorAnswer(error: unknown): Answer {
-    if (error instanceof ProtocolError) return json(error.status, { error: error.message });
+    if (error instanceof ProtocolError) {
+      return { ...json(error.status, { error: error.message }), headers: error.headers };
+    }
     if (!(error instanceof InferenceError)) {
       this.#options.onError?.(error);
       return json(500, { error: 'The server failed.' });
@@ -259,7 +261,8 @@ function segmentsOf(request: IncomingMessage): string[] {
 }
 
 function expectMethod({ method }: IncomingMessage, allowed: readonly string[]): void {
-  if (!allowed.includes(method ?? '')) throw new ProtocolError(`expected ${allowed[0]}, got ${method}`, 405);
+  if (allowed.includes(method ?? '')) return;
+  throw new ProtocolError(`expected ${allowed[0]}, got ${method}`, 405, { allow: allowed.join(', ') });
 }
 
 function readJsonBytes({ headers }: IncomingMessage): number | null {
