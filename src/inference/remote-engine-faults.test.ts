@@ -59,7 +59,9 @@ describe('a server that is away', () => {
   test('while calls run fails them at once, and is found again', async () => {
     const { engine, occupy } = await startGatedEngine([doubling]);
     const served = await serveEngine(engine);
-    const remote = await connectTo(served, { concurrency: 2 });
+    const turns: boolean[] = [];
+    const onAvailability = (isUp: boolean) => turns.push(isUp);
+    const remote = await connectTo(served, { concurrency: 2, pollMs: 60_000, onAvailability });
     const [known] = remote.versions();
     const release = await occupy();
     const running = [1, 2].map((value) => failureOf(double(remote, value)));
@@ -72,6 +74,8 @@ describe('a server that is away', () => {
     await serveEngine(engine, {}, served.port);
     await expect.poll(() => double(remote, 6).catch((error) => error.kind)).toBe(12);
     expect(remote.versions()[0]).toBe(known);
+    // Asked because of what was lost, long before the next question was due.
+    expect(turns).toEqual([true, false, true]);
   });
 
   test('for a moment costs no answer: a batch is run again on a new connection', async () => {
