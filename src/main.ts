@@ -17,8 +17,7 @@ import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import { createCachedEngine } from './inference/prediction-cache.ts';
-import { scanModelRepository } from './inference/repository.ts';
-import { createWorkerEngine } from './inference/worker-engine.ts';
+import { openEngine } from './open-engine.ts';
 import { createRedis, type Redis } from './redis/client.ts';
 import { seedDemoOnce } from './seed/demo.ts';
 import { createShutdown, type Shutdown } from './shutdown.ts';
@@ -49,7 +48,6 @@ async function main(config: Config): Promise<void> {
 
 async function start(given: Process): Promise<string> {
   const { config, log, shutdown } = given;
-  const repository = await scanModels(config.modelsDir);
   const server = await openDatabaseServer({
     ...config,
     purpose: 'npm start',
@@ -62,9 +60,7 @@ async function start(given: Process): Promise<string> {
   const database = openPool(given, server, 'requests', config.databasePoolSize);
   const analyticsDatabase = openPool(given, server, 'analytics', config.analyticsPoolSize);
 
-  const inference = await openInference(given, repository);
-  for (const failure of inference.failures()) log.error(failure, 'a model version could not be loaded');
-
+  const inference = await openInference(given);
   if (config.environment !== 'production') await fillInDemo(given, database, inference);
   return serve(given, database, analyticsDatabase, inference);
 }
@@ -130,16 +126,10 @@ function openPool(
   return pool;
 }
 
-async function openInference({ config, log, metrics, shutdown }: Process, repository: Repository) {
-  const engine = await createWorkerEngine({
-    repository,
-    onBatch: metrics.onBatch,
-    onWorkerExit: (reason) => log.error({ reason }, 'an inference worker ended and is replaced'),
-    ...(config.inferenceWorkers !== undefined && { workers: config.inferenceWorkers }),
-  });
-  shutdown.onEnd(() => engine.close());
-  const { predictionCacheBytes: maxBytes } = config;
-  return maxBytes > 0 ? createCachedEngine({ engine, maxBytes, onLookup: metrics.onLookup }) : engine;
+async function openInference(given: Process): Promise<InferenceEngine> {
+  const engine = await openEngine(given);
+  const { predictionCacheBytes: maxBytes } = given.config;
+  return maxBytes > 0 ? createCachedEngine({ engine, maxBytes, onLookup: given.metrics.onLookup }) : engine;
 }
 
 function openRedis({ config, log, metrics, shutdown }: Process): Redis | null {
@@ -166,16 +156,6 @@ async function fillInDemo({ log, shutdown }: Process, database: Pool, inference:
     if (shutdown.hasBegun) throw error;
     log.error({ err: error }, 'the demo data could not be filled in');
   }
-}
-
-type Repository = Awaited<ReturnType<typeof scanModelRepository>>;
-
-function scanModels(directory: string): Promise<Repository> {
-  return scanModelRepository(directory).catch((error: unknown) => {
-    throw new StartupError(
-      `MODELS_DIR is "${directory}": expected a folder that can be read (${(error as Error).message})`,
-    );
-  });
 }
 
 function explain(error: unknown, { host, port }: Config): string {

@@ -32,20 +32,29 @@ const maxModelBytes = 2 ** 31 - 1;
 // Hashing takes the thread that serves requests: 1 ms for 1 to 2 MB.
 const hashChunkBytes = 2 ** 19;
 
+/** What a folder of models says of its versions; the models may lie elsewhere. */
+export interface ScannedManifests {
+  /** Ordered by name and version. */
+  readonly versions: readonly { readonly manifest: Manifest }[];
+  readonly failures: readonly VersionFailure[];
+}
+
 /**
  * Finds all versions in a folder. A broken version becomes a failure; folders without any manifest or model are not
  * models (such as models/training). Throws only when the folder itself cannot be read.
  */
-export async function scanModelRepository(directory: string): Promise<ModelRepository> {
-  const versions: ModelFiles[] = [];
-  const failures: VersionFailure[] = [];
-  for (const found of await listVersionFolders(directory)) {
-    const read = await readVersion(directory, found);
-    if (read === null) continue;
-    if ('error' in read) failures.push(read);
-    else versions.push(read);
-  }
-  return { versions, failures };
+export function scanModelRepository(directory: string): Promise<ModelRepository> {
+  return scan(directory, async ({ manifest, folder, file, files }) => {
+    if (!files.includes('model.onnx')) throw new Error(`${file}/model.onnx: expected a file, got nothing`);
+    const modelPath = join(folder, 'model.onnx');
+    await checkModelFile(modelPath, `${file}/model.onnx`, manifest.sha256);
+    return { manifest, modelPath };
+  });
+}
+
+/** The same for a process whose models run elsewhere: it needs no model.onnx, and reads none. */
+export function scanManifests(directory: string): Promise<ScannedManifests> {
+  return scan(directory, async ({ manifest }) => ({ manifest }));
 }
 
 /** Folders that may hold versions, ordered by name and version. Throws when the folder itself cannot be read. */
@@ -74,26 +83,40 @@ export async function readModelBytes(modelPath: string, sha256: string): Promise
   return bytes;
 }
 
-async function readVersion(directory: string, found: VersionFolder): Promise<ModelFiles | VersionFailure | null> {
-  const { name, version } = found;
-  let task: ModelTask | null = null;
-  try {
-    if (found.error !== undefined) throw new Error(found.error);
-    const folder = join(directory, name, version);
-    const files = await readable(`${name}/${version}`, 'folder', readdir(folder));
-    const hasModel = files.includes('model.onnx');
-    if (!hasModel && !files.includes('manifest.json')) return null;
-    const manifest = await readManifest(folder, found, files);
-    ({ task } = manifest);
-    checkFolderName(found, 'name', manifest.name);
-    checkFolderName(found, 'version', manifest.version);
-    if (!hasModel) throw new Error(`${name}/${version}/model.onnx: expected a file, got nothing`);
-    const modelPath = join(folder, 'model.onnx');
-    await checkModelFile(modelPath, `${name}/${version}/model.onnx`, manifest.sha256);
-    return { manifest, modelPath };
-  } catch (error) {
-    return { name, version, task, error: (error as Error).message };
+/** A version whose manifest is fine, its folder, what that is called in messages, and the names of its files. */
+interface FoundVersion {
+  readonly manifest: Manifest;
+  readonly folder: string;
+  readonly file: string;
+  readonly files: readonly string[];
+}
+
+async function scan<Version>(directory: string, read: (found: FoundVersion) => Promise<Version>) {
+  const versions: Version[] = [];
+  const failures: VersionFailure[] = [];
+  for (const found of await listVersionFolders(directory)) {
+    let task: ModelTask | null = null;
+    try {
+      const version = await findVersion(directory, found);
+      if (version === null) continue;
+      ({ task } = version.manifest);
+      versions.push(await read(version));
+    } catch (error) {
+      const { name, version } = found;
+      failures.push({ name, version, task, error: (error as Error).message });
+    }
   }
+  return { versions, failures };
+}
+
+/** null: no version lies there. */
+async function findVersion(directory: string, found: VersionFolder): Promise<FoundVersion | null> {
+  if (found.error !== undefined) throw new Error(found.error);
+  const file = `${found.name}/${found.version}`;
+  const folder = join(directory, found.name, found.version);
+  const files = await readable(file, 'folder', readdir(folder));
+  if (!files.includes('model.onnx') && !files.includes('manifest.json')) return null;
+  return { manifest: await readManifest(folder, found, files), folder, file, files };
 }
 
 async function readManifest(folder: string, found: VersionFolder, files: readonly string[]): Promise<Manifest> {
@@ -101,7 +124,10 @@ async function readManifest(folder: string, found: VersionFolder, files: readonl
   if (!files.includes('manifest.json')) throw new Error(`${file}: expected a file beside model.onnx, got nothing`);
   const path = join(folder, 'manifest.json');
   await checkSize(path, file, maxManifestBytes);
-  return parseManifest(await readable(file, 'file', readFile(path, 'utf8')), file);
+  const manifest = parseManifest(await readable(file, 'file', readFile(path, 'utf8')), file);
+  checkFolderName(found, 'name', manifest.name);
+  checkFolderName(found, 'version', manifest.version);
+  return manifest;
 }
 
 // In pieces: the thread that serves requests does this while versions are swapped.

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool, PoolStats, StatementListener } from '../db/database.ts';
-import type { BatchReport } from '../inference/engine.ts';
+import type { BatchReport, InferenceEngine } from '../inference/engine.ts';
 import type { CacheLookup } from '../inference/prediction-cache.ts';
 
 const statementSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -14,6 +14,7 @@ export interface Metrics {
   readonly onLookup: (report: CacheLookup) => void;
   /** Under a name, such as `requests`. */
   watchPool(name: string, pool: Pool): void;
+  watchVersions(engine: Pick<InferenceEngine, 'versions'>): void;
   watchPredictions(recorder: { readonly dropped: number }): void;
 }
 
@@ -44,6 +45,7 @@ export function createMetrics(): Metrics {
     onBatch: inference,
     onLookup: createLookupMetrics(registers),
     watchPool: createPoolMetrics(registers),
+    watchVersions: (engine) => watchVersions(engine, registers),
     watchPredictions: (recorder) => watchPredictions(recorder, registers),
   };
 }
@@ -119,6 +121,21 @@ function createPoolMetrics(registers: Registry[]): Metrics['watchPool'] {
   return (name, pool) => {
     pools.set(name, pool);
   };
+}
+
+function watchVersions(engine: Pick<InferenceEngine, 'versions'>, registers: Registry[]): void {
+  new Gauge({
+    name: 'tributary_inference_version_info',
+    help: '1 for each model version that is loaded, with where it runs.',
+    labelNames: ['model', 'version', 'precision', 'execution_provider'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name: model, version, precision, executionProvider } of engine.versions()) {
+        this.set({ model, version, precision, execution_provider: executionProvider }, 1);
+      }
+    },
+  });
 }
 
 function watchPredictions(recorder: { readonly dropped: number }, registers: Registry[]): void {
