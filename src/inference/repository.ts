@@ -83,7 +83,7 @@ export async function readModelBytes(modelPath: string, sha256: string): Promise
   return bytes;
 }
 
-/** A version whose manifest is fine, its folder, what that is called in messages, and the names of its files. */
+/** A version whose manifest can be read, its folder, what that is called in messages, and the names of its files. */
 interface FoundVersion {
   readonly manifest: Manifest;
   readonly folder: string;
@@ -100,6 +100,8 @@ async function scan<Version>(directory: string, read: (found: FoundVersion) => P
       const version = await findVersion(directory, found);
       if (version === null) continue;
       ({ task } = version.manifest);
+      checkFolderName(found, 'name', version.manifest.name);
+      checkFolderName(found, 'version', version.manifest.version);
       versions.push(await read(version));
     } catch (error) {
       const { name, version } = found;
@@ -124,10 +126,7 @@ async function readManifest(folder: string, found: VersionFolder, files: readonl
   if (!files.includes('manifest.json')) throw new Error(`${file}: expected a file beside model.onnx, got nothing`);
   const path = join(folder, 'manifest.json');
   await checkSize(path, file, maxManifestBytes);
-  const manifest = parseManifest(await readable(file, 'file', readFile(path, 'utf8')), file);
-  checkFolderName(found, 'name', manifest.name);
-  checkFolderName(found, 'version', manifest.version);
-  return manifest;
+  return parseManifest(await readable(file, 'file', readFile(path, 'utf8')), file);
 }
 
 // In pieces: the thread that serves requests does this while versions are swapped.
