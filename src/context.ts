@@ -1,4 +1,5 @@
 import type { Database, SharedDatabase } from './db/database.ts';
+import type { Rollouts } from './domains/predictions/rollouts.ts';
 import { forbidden, unauthenticated } from './errors.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
@@ -21,6 +22,7 @@ export interface Dependencies {
   analyticsDatabase: SharedDatabase;
   inference: InferenceEngine;
   predictions: PredictionSink;
+  rollouts: Rollouts;
   /**
    * The viewer of a request, or null when it does not say who asks.
    * @throws UNAUTHENTICATED for a token that is not good
@@ -34,9 +36,12 @@ export interface Context {
   readonly analyticsDatabase: Database;
   readonly inference: InferenceEngine;
   readonly predictions: PredictionSink;
+  readonly rollouts: Rollouts;
   readonly requestId: string;
   /** Aborted when the request's time is over or its client has gone; its reason is the error to answer with. */
   readonly signal: AbortSignal;
+  /** Milliseconds until the request's time is over; Infinity: it has no limit. */
+  readonly remainingMs: () => number;
   /** null: not signed in. */
   readonly viewer: Viewer | null;
   /**
@@ -52,7 +57,12 @@ export type CheckListSize = (path: string, size: number) => void;
 export async function createContext(
   dependencies: Dependencies,
   request: Request,
-  { requestId, signal, checkListSize }: Pick<Context, 'requestId' | 'signal' | 'checkListSize'>,
+  {
+    requestId,
+    signal,
+    checkListSize,
+    remainingMs = () => Number.POSITIVE_INFINITY,
+  }: Pick<Context, 'requestId' | 'signal' | 'checkListSize'> & Partial<Pick<Context, 'remainingMs'>>,
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
   const bounds = { signal, organizationId: viewer?.organizationId ?? null };
@@ -61,8 +71,10 @@ export async function createContext(
     analyticsDatabase: dependencies.analyticsDatabase.within(bounds),
     inference: dependencies.inference,
     predictions: dependencies.predictions,
+    rollouts: dependencies.rollouts,
     requestId,
     signal,
+    remainingMs,
     viewer,
     checkListSize,
   };

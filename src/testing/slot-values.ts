@@ -6,6 +6,7 @@ import type { Json, Slot } from './schema-walk.ts';
 /** Texts that must have a form of their own, by the name of the argument or input field. */
 const formattedTexts: Readonly<Record<string, string>> = {
   model: 'energy-forecast',
+  version: '1',
   timeZone: 'Europe/Berlin',
   holidays: '2024-12-25',
 };
@@ -15,6 +16,8 @@ const times: Readonly<Record<string, string>> = {
   to: fullRange.to,
   expectedUpdatedAt: fullUpdatedAt,
 };
+/** Shares of a whole; any other number may be larger. */
+const shares: Readonly<Record<string, number>> = { weight: 1, share: 0.5, maxErrorRate: 0.5 };
 const pastTime = '2024-11-01T12:00:00Z';
 
 /** Whether any text will do: it is neither a cursor nor of a form of its own. */
@@ -48,7 +51,7 @@ export function plainValue(schema: GraphQLSchema, slot: Slot, text: string): Jso
     case 'Int':
       return 5;
     case 'Float':
-      return 1.5;
+      return shares[slot.name] ?? 1.5;
     case 'Boolean':
       return true;
     case 'DateTime':

@@ -1,5 +1,7 @@
 import './forecast.ts';
 import './models.ts';
 import './prediction.ts';
+import './rollout.ts';
 import './sentiment.ts';
 import './site.ts';
+import './statistics.ts';
