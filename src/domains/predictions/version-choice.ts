@@ -18,7 +18,7 @@ export function defaultVersion(versions: readonly LoadedVersion[]): LoadedVersio
 }
 
 /**
- * The share of each loaded version of one model, in their order; they add up to 1. Versions of the rollout that are not
+ * The share of each loaded version of one model, in their order; they add up to 1, as nearly as they were given. Versions of the rollout that are not
  * loaded leave theirs to the others in proportion; where none is left, the baseline answers all, or the default version
  * when that is gone too. Without a rollout it is the default version.
  */
@@ -26,8 +26,11 @@ export function effectiveWeights(
   versions: readonly LoadedVersion[],
   rollout: Pick<ModelRollout, 'weights' | 'baselineVersion'> | null,
 ): VersionWeight[] {
-  const given = versions.map(({ version }) => ({ version, weight: weightOf(rollout?.weights ?? {}, version) }));
+  const weights = rollout?.weights ?? {};
+  const given = versions.map(({ version }) => ({ version, weight: weightOf(weights, version) }));
   const total = given.reduce((sum, { weight }) => sum + weight, 0);
+  const isWhole = Object.keys(weights).every((version) => given.some((entry) => entry.version === version));
+  if (total > 0 && isWhole) return given;
   if (total > 0) return given.map(({ version, weight }) => ({ version, weight: weight / total }));
   const baseline = versions.find(({ version }) => version === rollout?.baselineVersion);
   const only = (baseline ?? defaultVersion(versions)).version;
