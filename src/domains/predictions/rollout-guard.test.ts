@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { type CallOutcome, CallWindow, defaultGuard, findFault, windowCalls, windowMs } from './rollout-guard.ts';
+import {
+  type CallOutcome,
+  CallWindow,
+  defaultGuard,
+  findErrorFault,
+  findLatencyFault,
+  windowCalls,
+  windowMs,
+} from './rollout-guard.ts';
 
 /** Calls of which some failed; the others took so long. */
 function calls(count: number, failed: number, latencyMs: number | null = 10): CallOutcome[] {
@@ -10,7 +18,11 @@ function calls(count: number, failed: number, latencyMs: number | null = 10): Ca
 }
 
 function fault(candidate: CallOutcome[], baseline: CallOutcome[], guard = defaultGuard) {
-  return findFault({ version: '2', calls: candidate }, { version: '1', calls: baseline }, guard);
+  const [own, other] = [
+    { version: '2', calls: candidate },
+    { version: '1', calls: baseline },
+  ];
+  return findErrorFault(own, other, guard) ?? findLatencyFault(own, other, guard);
 }
 
 describe('errors', () => {

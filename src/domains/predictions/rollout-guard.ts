@@ -33,25 +33,38 @@ export class CallWindow {
   /** Those still in the window at a time, earliest first. */
   at(nowMs: number): readonly CallOutcome[] {
     const first = this.#outcomes.findIndex(({ atMs }) => atMs > nowMs - windowMs);
-    this.#outcomes = first < 0 ? [] : this.#outcomes.slice(first);
+    if (first !== 0) this.#outcomes = first < 0 ? [] : this.#outcomes.slice(first);
     return this.#outcomes;
   }
 }
 
+export interface VersionCalls {
+  version: string;
+  calls: readonly CallOutcome[];
+}
+
 /**
- * Why a version should no longer answer, in words for people; null: nothing speaks against it yet. It needs minCalls
- * calls; the median latency also needs as many of the baseline, each without failed and cached ones. A baseline without
- * calls has failed none.
+ * What is wrong with a version whose calls fail more often than the baseline's, in words for people; null: nothing, or
+ * it has had fewer than minCalls. A baseline without calls has failed none.
  */
-export function findFault(
-  { version, calls }: { version: string; calls: readonly CallOutcome[] },
-  baseline: { version: string; calls: readonly CallOutcome[] },
-  { maxErrorRate, maxLatencyRatio, minCalls }: Guard,
+export function findErrorFault(
+  { version, calls }: VersionCalls,
+  baseline: VersionCalls,
+  { maxErrorRate, minCalls }: Guard,
 ): string | null {
-  if (calls.length < minCalls) return null;
-  if (errorRate(calls) > errorRate(baseline.calls) + maxErrorRate) {
-    return `version ${version} failed ${countFailed(calls)} of its last ${calls.length} calls, version ${baseline.version} ${countFailed(baseline.calls)} of ${baseline.calls.length}`;
-  }
+  if (calls.length < minCalls || errorRate(calls) <= errorRate(baseline.calls) + maxErrorRate) return null;
+  return `version ${version} failed ${countFailed(calls)} of its last ${calls.length} calls, version ${baseline.version} ${countFailed(baseline.calls)} of ${baseline.calls.length}`;
+}
+
+/**
+ * What is wrong with a version that is slower than the baseline, likewise; null: nothing, or one of them has answered
+ * fewer than minCalls without the cache.
+ */
+export function findLatencyFault(
+  { version, calls }: VersionCalls,
+  baseline: VersionCalls,
+  { maxLatencyRatio, minCalls }: Guard,
+): string | null {
   const own = latencies(calls);
   const others = latencies(baseline.calls);
   if (own.length < minCalls || others.length < minCalls) return null;
