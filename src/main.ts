@@ -7,6 +7,7 @@ import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
+import { Rollouts } from './domains/predictions/rollouts.ts';
 import { StartupError } from './errors.ts';
 import { explainFailure } from './explain-failure.ts';
 import { createAdmission } from './http/admission.ts';
@@ -74,10 +75,11 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
   });
   shutdown.onEnd(() => predictions.flush());
   metrics.watchPredictions(predictions);
+  const rollouts = await openRollouts(given, database, inference);
   const redis = openRedis(given);
   const authenticate = createAuthenticator({ ...config, database, log, registry });
   const app = createApp({
-    dependencies: { database, analyticsDatabase, inference, predictions, authenticate },
+    dependencies: { database, analyticsDatabase, inference, predictions, rollouts, authenticate },
     log,
     registry,
     settings: config,
@@ -130,6 +132,24 @@ async function openInference(given: Process): Promise<InferenceEngine> {
   const engine = await openEngine(given);
   const { predictionCacheBytes: maxBytes } = given.config;
   return maxBytes > 0 ? createCachedEngine({ engine, maxBytes, onLookup: given.metrics.onLookup }) : engine;
+}
+
+async function openRollouts({ log, metrics, shutdown }: Process, database: Pool, inference: InferenceEngine) {
+  const rollouts = new Rollouts({
+    database,
+    inference,
+    onCall: metrics.onCall,
+    onReturn: (rollout) => {
+      const { organizationId, model, baselineVersion, returnedReason } = rollout;
+      log.warn({ organizationId, model, baselineVersion, returnedReason }, 'a rollout returned to its baseline');
+      metrics.onRolloutReturn(rollout);
+    },
+    onError: (error) => log.error({ err: error }, 'rollouts could not be read or written'),
+  });
+  shutdown.onEnd(() => rollouts.close());
+  metrics.watchShadows(rollouts.shadows);
+  await rollouts.start();
+  return rollouts;
 }
 
 function openRedis({ config, log, metrics, shutdown }: Process): Redis | null {

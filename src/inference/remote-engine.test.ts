@@ -214,7 +214,7 @@ describe('manifests of a folder', () => {
     const { versions, failures } = await scanManifests(directory);
     expect(versions.map(({ manifest }) => manifest.version)).toEqual(['1', '10']);
     const error = 'doubling/2/manifest.json: version: expected the folder\'s name "2", got "3"';
-    expect(failures).toEqual([{ name: 'doubling', version: '2', task: 'TENSOR', error }]);
+    expect(failures).toEqual([{ name: 'doubling', version: '2', task: 'SENTIMENT', error }]);
     expect(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))).toMatchObject({ version: '1' });
     await expect(scanManifests(join(directory, 'nothing'))).rejects.toThrow('ENOENT');
   });

@@ -40,6 +40,7 @@ export async function createFullOrganization(
   }
   await run(database, markUsers, [viewer.organizationId, word]);
   await run(database, dateFeatures, [viewer.organizationId, fullRange.from, fullUpdatedAt]);
+  await run(database, addRollout, [viewer.organizationId, viewer.userId]);
   await run(database, addKey, [viewer.organizationId, viewer.userId, `key of ${word}`]);
   return viewer;
 }
@@ -50,6 +51,9 @@ const dateFeatures = `update features set created_at = $2::timestamptz + complex
   where organization_id = $1`;
 const addKey = `insert into idempotency_keys (organization_id, user_id, key, mutation, fingerprint, result)
   values ($1, $2, $3, 'createFeature', '', '[]')`;
+const addRollout = `insert into model_rollouts (organization_id, model, weights, baseline_version, shadow_share,
+    max_error_rate, max_latency_ratio, min_calls, updated_at, updated_by_id)
+  values ($1, 'sentiment', '{"1": 1}', '1', 0, 0.05, 2, 20, now(), $2)`;
 const addTestCase = `insert into test_cases (organization_id, id, feature_id, name, status) values ($1, $2, $3, $4, 'FAILED')`;
 const addDeployment = `insert into deployments (organization_id, id, feature_id, version, environment, status, created_at, finished_at)
   values ($1, $2, $3, $4, 'PRODUCTION', 'SUCCEEDED', $5, $6)`;
@@ -98,5 +102,6 @@ async function addSite(database: Database, { organizationId }: Viewer, name: str
     return { siteId: site.id, issuedAt: fullRange.from, at: timeOf(hour), ...band };
   });
   const call = { model: 'energy-forecast', version: '1', precision: 'FP32' as const, latencyMs: 5, batchSize: 1 };
-  await insertPredictions(database, [{ organizationId, ...call, createdAt: timeOf(3), points }]);
+  const ended = { cacheHits: 0, error: null, shadowOf: null, agreedRows: null };
+  await insertPredictions(database, [{ organizationId, ...call, ...ended, createdAt: timeOf(3), points }]);
 }

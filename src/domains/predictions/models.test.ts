@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { InferenceEngine, LoadedVersion, VersionFailure } from '../../inference/engine.ts';
-import { defaultVersion, listModels } from './models.ts';
+import { listModels } from './models.ts';
+import { defaultVersion } from './version-choice.ts';
 
 function loaded(version: string, precision: string, executionProvider = 'cpu', name = 'm'): LoadedVersion {
   return { name, version, precision, executionProvider, task: 'TENSOR' } as LoadedVersion;

@@ -1,11 +1,13 @@
 /** Any model as it is: tensors in, tensors out. */
 import { type Context, requireViewer } from '../../context.ts';
 import { badUserInput, publicError } from '../../errors.ts';
-import { type InferenceEngine, InferenceError, type RowResult, type TensorData } from '../../inference/engine.ts';
+import { InferenceError, type LoadedVersion, type Row, type TensorData } from '../../inference/engine.ts';
 import type { TensorSpec } from '../../inference/manifest.ts';
 import { elementCount, newTensorData } from '../../inference/tensors.ts';
 import { WorkerDied } from '../../inference/worker-thread.ts';
-import { defaultVersion, type ModelVersionEntry, toEntry, toPublicError } from './models.ts';
+import { type ModelVersionEntry, toEntry } from './models.ts';
+import { serveCall, servingVersionOf } from './serving.ts';
+import { agreeOnTensors } from './shadow-agreement.ts';
 import { maxTensorElements, readRows, showShape, type TensorInput } from './tensor-input.ts';
 
 /** The batch axis first, elements in row-major order. */
@@ -30,28 +32,31 @@ export async function predictTensors(
   wanted: { model: string; version?: string | undefined },
   inputs: readonly TensorInput[],
 ): Promise<TensorPrediction> {
-  const { inference, predictions, signal } = context;
   const { organizationId } = requireViewer(context);
-  const { version, isServing } = chooseVersion(inference, wanted);
+  const version = chooseVersion(context, organizationId, wanted);
   const rows = readRows(version.manifest.inputs, inputs);
-  const { name: model, version: versionName, precision } = version;
-  const startedAt = performance.now();
-  const results = await inference.predict({ model, version: versionName, rows, signal }).catch((error: unknown) => {
-    throw toPublicError(error);
+  const results = await serveCall<Row>(context, {
+    organizationId,
+    version,
+    batchSize: rows.length,
+    run: async (_version, predict) =>
+      (await predict(rows)).map((result) => (result instanceof InferenceError ? result : result.outputs)),
+    agree: agreeOnTensors,
   });
-  const latencyMs = performance.now() - startedAt;
-  predictions.record({ organizationId, model, version: versionName, precision, latencyMs, batchSize: rows.length });
-  return { modelVersion: toEntry(version, isServing), outputs: stackOutputs(version.manifest.outputs, results) };
+  return { modelVersion: toEntry(version), outputs: stackOutputs(version.manifest.outputs, results) };
 }
 
-/** The version asked for, or the one that serves the model by default. */
-function chooseVersion(inference: InferenceEngine, wanted: { model: string; version?: string | undefined }) {
-  const versions = inference.versions().filter(({ name }) => name === wanted.model);
+/** The version asked for, or the one that answers the viewer. */
+function chooseVersion(
+  context: Context,
+  organizationId: string,
+  wanted: { model: string; version?: string | undefined },
+): LoadedVersion {
+  const versions = context.inference.versions().filter(({ name }) => name === wanted.model);
   if (versions.length === 0) throw notLoaded('model', 'expected the name of a model with a loaded version');
-  const serving = defaultVersion(versions);
-  if (wanted.version === undefined) return { version: serving, isServing: true };
+  if (wanted.version === undefined) return servingVersionOf(context, organizationId, wanted.model);
   const version = versions.find((candidate) => candidate.version === wanted.version);
-  if (version) return { version, isServing: version === serving };
+  if (version) return version;
   const names = versions.map((candidate) => candidate.version).join(', ');
   throw notLoaded('version', `expected a loaded version of ${wanted.model}: ${names}`);
 }
@@ -61,10 +66,10 @@ function notLoaded(path: string, message: string) {
 }
 
 /** @throws when a row failed, or rows differ in shape: an answer is whole or none */
-function stackOutputs(specs: readonly TensorSpec[], results: readonly RowResult[]): TensorOutput[] {
+function stackOutputs(specs: readonly TensorSpec[], results: readonly (Row | Error)[]): TensorOutput[] {
   const rows = results.map((result, index) => {
-    if (result instanceof InferenceError) throw rowError(result, index);
-    return result.outputs;
+    if (result instanceof Error) throw rowError(result, index);
+    return result;
   });
   const elements = rows.reduce((sum, row) => specs.reduce((count, { name }) => count + row[name]!.data.length, sum), 0);
   if (elements > maxTensorElements) {
@@ -87,8 +92,9 @@ function stackOutputs(specs: readonly TensorSpec[], results: readonly RowResult[
 }
 
 /** What the runtime refuses is the row's fault, unless the worker died of something else. Its words stay here. */
-function rowError(error: InferenceError, row: number): unknown {
-  if (error.kind !== 'failed' || error.cause instanceof WorkerDied) return toPublicError(error);
+function rowError(error: Error, row: number): Error {
+  const isRefused = error instanceof InferenceError && error.kind === 'failed' && !(error.cause instanceof WorkerDied);
+  if (!isRefused) return error;
   return badUserInput({ path: 'inputs', message: `row ${row}: ${error.message}` });
 }
 

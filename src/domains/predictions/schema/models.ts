@@ -1,8 +1,10 @@
+import { requireViewer } from '../../../context.ts';
 import { badUserInput } from '../../../errors.ts';
 import type { VersionFailure } from '../../../inference/engine.ts';
 import { builder } from '../../../schema/builder.ts';
 import { line, parseInput } from '../../../schema/input.ts';
 import { findModel, listModels, type ModelEntry, type ModelVersionEntry } from '../models.ts';
+import { rolloutWeights } from '../serving.ts';
 
 export const ModelTask = builder.enumType('ModelTask', {
   description: 'What a model does.',
@@ -85,7 +87,13 @@ builder.node(ModelVersionRef, {
     }),
     version: t.exposeString('version', { description: 'Its folder below the model’s.' }),
     precision: t.expose('precision', { type: Precision, description: 'How its weights are stored.' }),
-    rolloutWeight: t.exposeFloat('rolloutWeight', { description: 'The share of calls it serves, 0 to 1.' }),
+    rolloutWeight: t.float({
+      description: 'The share of the organization’s viewers whose calls it answers, 0 to 1.',
+      resolve: ({ model, version }, _args, context) => {
+        const weights = rolloutWeights(context, requireViewer(context).organizationId, model);
+        return weights.find((entry) => entry.version === version)?.weight ?? 0;
+      },
+    }),
     executionProvider: t.exposeString('executionProvider', { description: 'Where it runs, such as cpu.' }),
   }),
 });
