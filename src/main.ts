@@ -6,6 +6,7 @@ import type { Pool } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
+import { createPassageIndex } from './domains/documents/passage-index.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { StartupError } from './errors.ts';
 import { explainFailure } from './explain-failure.ts';
@@ -81,7 +82,14 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
   const redis = openRedis(given);
   const authenticate = createAuthenticator({ ...config, database, log, registry });
   const app = createApp({
-    dependencies: { database, analyticsDatabase, inference, predictions, authenticate },
+    dependencies: {
+      database,
+      analyticsDatabase,
+      inference,
+      predictions,
+      vectors: createPassageIndex({ database }),
+      authenticate,
+    },
     log,
     registry,
     settings: config,

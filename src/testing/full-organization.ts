@@ -1,7 +1,8 @@
 import type { Viewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { idAt } from '../db/id.ts';
-import { insertConversation, insertDocument, insertMessages } from '../domains/conversations/queries.ts';
+import { insertConversation, insertMessages } from '../domains/conversations/queries.ts';
+import { insertDocument } from '../domains/documents/queries.ts';
 import { ingestReadings, insertPredictions, insertSite } from '../domains/predictions/queries.ts';
 import { createFeatures, createOrganization, createUser } from './seed-builders.ts';
 

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { inject } from 'vitest';
 import { readConfig } from '../config.ts';
 import type { Dependencies, Viewer } from '../context.ts';
+import { createPassageIndex } from '../domains/documents/passage-index.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
 import { type AppSettings, createApp } from '../http/app.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
@@ -77,6 +78,7 @@ export async function createTestApp({
       analyticsDatabase: database.pool,
       inference,
       predictions,
+      vectors: createPassageIndex({ database: database.pool }),
       authenticate,
     }),
     log,
