@@ -29,14 +29,14 @@ CREATE INDEX "documents_embedded" ON "documents" USING btree ("embedded_by","org
 -- Whatever takes passages away, a cascade too, says so to the copies of them in memory.
 CREATE FUNCTION count_deleted_passages() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE embedding_states
-	SET documents = documents - gone.documents, passages = passages - gone.passages,
+	UPDATE embedding_states AS state
+	SET documents = state.documents - gone.documents, passages = state.passages - gone.passages,
 		revision = nextval('passage_revisions'), deleted_revision = currval('passage_revisions')
 	FROM (
 		SELECT organization_id, version, count(DISTINCT document_id) AS documents, count(*) AS passages
 		FROM deleted GROUP BY 1, 2
 	) AS gone
-	WHERE embedding_states.organization_id = gone.organization_id AND embedding_states.version = gone.version;
+	WHERE state.organization_id = gone.organization_id AND state.version = gone.version;
 	RETURN NULL;
 END
 $$;--> statement-breakpoint

@@ -9,24 +9,27 @@ export interface Passage {
 /** Most passages of a document: what follows (of 200,000 characters of English: nothing) is found by its words only. */
 export const maxPassages = 512;
 
-// The embedding model reads some 120 words: room for a title of 30.
+// The embedding model reads 1,024 ids, 2 for a letter: 500 characters and a title of 80 fit. Behind a longer title the last
+// words may be left out.
 const maxWords = 90;
-const minWords = 60;
-// Some 90 words of 8 letters; also bounds texts without spaces.
-const maxUnits = 800;
+const maxUnits = 500;
+/** Of the most that fits: a new paragraph is often about something else, so it begins a passage sooner. */
+const leastShares = { paragraph: 1 / 3, sentence: 2 / 3 };
 const overlapWords = 20;
+const overlapShare = 1 / 3;
 const closingMarks = new Set('"\'”’)]»');
 const sentenceMarks = new Set('.!?…。！？');
 
-/** A word, or a piece of one that is longer than any word; `border` is what comes behind it. */
+/** A word, or a piece of one that is longer than any word; `border` is what ends with it. */
 interface Word extends Passage {
   border: 'word' | 'sentence' | 'paragraph';
 }
 
 /**
- * Cuts a text into passages of 60 to 90 words, the last one may be shorter: at the end of a paragraph where there is one,
- * else of a sentence, else of a word. Behind a sentence or a word, the next passage begins with up to 20 words of the one
- * before. In order, without empty ones; together they hold every word of the text up to the last passage.
+ * Cuts a text into passages of at most 500 characters and 90 words: at the end of a paragraph in the last two thirds of what
+ * fits, else at the end of a sentence or line in the last third, else of a word. Behind a sentence or a word,
+ * the next passage begins with up to 20 words of the one before. In order, without empty ones; together they hold every
+ * word of the text up to the last passage.
  */
 export function cutPassages(text: string): Passage[] {
   const words = listWords(text);
@@ -35,7 +38,7 @@ export function cutPassages(text: string): Passage[] {
   while (from < words.length && passages.length < maxPassages) {
     const to = findBreak(words, from);
     passages.push({ start: words[from]!.start, end: words[to - 1]!.end });
-    from = to === words.length ? to : Math.max(from + 1, findOverlap(words, from, to));
+    from = to === words.length ? to : findOverlap(words, from, to);
   }
   return passages;
 }
@@ -64,10 +67,17 @@ function listWords(text: string): Word[] {
   const words: Word[] = [];
   for (const { index, 0: spelling } of text.matchAll(/\S{1,200}/gu)) {
     const previous = words.at(-1);
-    if (previous && text.slice(previous.end, index).includes('\n')) previous.border = 'paragraph';
+    if (previous) previous.border = borderOf(text.slice(previous.end, index)) ?? previous.border;
     words.push({ start: index, end: index + spelling.length, border: endsSentence(spelling) ? 'sentence' : 'word' });
   }
   return words;
+}
+
+/** null: the words stand in one line. */
+function borderOf(space: string): 'sentence' | 'paragraph' | null {
+  const lineEnds = space.split('\n').length - 1;
+  if (lineEnds === 0) return null;
+  return lineEnds === 1 ? 'sentence' : 'paragraph';
 }
 
 function endsSentence(word: string): boolean {
@@ -82,7 +92,8 @@ function findBreak(words: readonly Word[], from: number): number {
   while (most < words.length && most - from < maxWords && words[most]!.end - words[from]!.start <= maxUnits) most++;
   if (most === words.length) return most;
   for (const border of ['paragraph', 'sentence'] as const) {
-    for (let to = most; to - from >= minWords; to--) if (words[to - 1]!.border === border) return to;
+    for (let to = most; to - from >= leastShares[border] * (most - from); to--)
+      if (words[to - 1]!.border === border) return to;
   }
   return most;
 }
@@ -90,8 +101,7 @@ function findBreak(words: readonly Word[], from: number): number {
 /** Where the next passage begins: with the last sentence, or half of the words allowed where that is too long. */
 function findOverlap(words: readonly Word[], from: number, to: number): number {
   if (words[to - 1]!.border === 'paragraph') return to;
-  for (let start = to - 1; start > from && to - start <= overlapWords; start--) {
-    if (words[start - 1]!.border !== 'word') return start;
-  }
-  return Math.max(from + 1, to - overlapWords / 2);
+  const most = Math.min(overlapWords, Math.floor(overlapShare * (to - from)));
+  for (let start = to - 1; to - start <= most; start--) if (words[start - 1]!.border !== 'word') return start;
+  return to - Math.floor(most / 2);
 }

@@ -163,6 +163,17 @@ export async function deletePassagesOfOtherVersions(
   await deleteOldPassages.run(database, { organizationId, version });
 }
 
+const organizationsOfOthers = statement<{ organizationId: string }>(
+  'listOrganizationsOfOtherVersions',
+  sql`select distinct ${embeddingStates.organizationId} as "organizationId" from ${embeddingStates}
+    where ${embeddingStates.version} <> ${arg('version')} and ${embeddingStates.passages} > 0`,
+);
+
+/** The organizations, in no order, that have passages of other versions. */
+export async function listOrganizationsOfOtherVersions(database: Database, version: string): Promise<string[]> {
+  return (await organizationsOfOthers.run(database, { version })).map(({ organizationId }) => organizationId);
+}
+
 const states = statement<EmbeddingState>(
   'listEmbeddingStates',
   sql`select ${embeddingStates.version}, ${embeddingStates.documents}, ${embeddingStates.passages},

@@ -25,7 +25,13 @@ type SearchContext = Pick<Context, 'database' | 'inference' | 'predictions' | 's
 
 /** How deep the lists are that HYBRID makes one of. */
 const fusedDepth = 50;
-const minSimilarity = 0.3;
+/**
+ * The cosine below which a passage is no match. Measured with version 1 of the model and the 12 articles of the demo: of
+ * their own sentences as queries 97 % keep their article (of 3 words of each: 80 %), while of 1,000 comments of
+ * GoEmotions, which none of them answers, 61 % find one (3 words: 35 %), on average 1.9 of 12. With 0.2: 99 (87) against
+ * 83 (62), with 0.3: 94 (66) against 36 (14). Of Banking77's questions below, 99 % lie over 0.39 with their intent.
+ */
+const minSimilarity = 0.25;
 
 /**
  * The documents that answer a query, best first, equally good ones by id. KEYWORD: those that hold its words. SEMANTIC:
