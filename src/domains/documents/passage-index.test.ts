@@ -127,7 +127,7 @@ describe('copies in memory', () => {
     const viewer = await createOrganization(database.pool);
     const index = createPassageIndex({ database: database.pool });
     const ids: string[] = [];
-    for (let number = 0; number < 30; number++) {
+    for (let number = 0; number < 12; number++) {
       ids.push(
         await insert(
           viewer,
@@ -137,16 +137,16 @@ describe('copies in memory', () => {
     }
     database.takeStatements();
     await Promise.all([1, 2, 3, 4].map((seed) => nearest(index, viewer, vectorOf(seed))));
-    // 1,500 passages, a page of 1,000 and the rest, whoever asks.
-    expect(pagesRead()).toBe(2);
+    // 600 passages, two pages of 250 and the rest, whoever asks.
+    expect(pagesRead()).toBe(3);
     await nearest(index, viewer, vectorOf(5));
     expect(pagesRead()).toBe(0);
     await insert(viewer, [vectorOf(6)]);
     await nearest(index, viewer, vectorOf(6));
     expect(pagesRead()).toBe(1);
     await database.pool.run({ name: 'testDelete', text: 'delete from documents where id = $1' }, [ids[0]!]);
-    expect(await nearest(index, viewer, vectorOf(6), 100)).toHaveLength(30);
-    expect(pagesRead()).toBe(2);
+    expect(await nearest(index, viewer, vectorOf(6), 100)).toHaveLength(12);
+    expect(pagesRead()).toBe(3);
   });
 
   test('make room for each other', async () => {

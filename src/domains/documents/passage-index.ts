@@ -15,8 +15,8 @@ const defaultMaxBytes = 64 * 1024 * 1024;
 const bytesPerNumber = 4;
 /** Beside the vector: a reference to the document's id, the position, and a share of the id itself. */
 const bytesPerPassage = 16;
-// A page takes some 3 ms to decode.
-const pageRows = 1_000;
+// A page takes some 3 ms of the event loop, from the driver to the vectors.
+const pageRows = 250;
 const maxBlockRows = 4_096;
 const rowsBetweenChecks = 512;
 const maxTurnMs = 3;
