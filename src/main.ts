@@ -8,6 +8,7 @@ import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
 import { createDocumentEmbedder } from './domains/documents/document-embedder.ts';
 import { createPassageIndex } from './domains/documents/passage-index.ts';
+import { findVectorExtension } from './domains/documents/queries/passage.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { StartupError } from './errors.ts';
 import { explainFailure } from './explain-failure.ts';
@@ -89,7 +90,7 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
       analyticsDatabase,
       inference,
       predictions,
-      vectors: createPassageIndex({ database }),
+      vectors: createPassageIndex({ database, hasVectors: await findVectorExtension(database) }),
       authenticate,
     },
     log,

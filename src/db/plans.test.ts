@@ -8,7 +8,7 @@ import {
   listSentimentSummaries,
   messageList,
 } from '../domains/conversations/queries.ts';
-import { documentList, listDocumentsByIds } from '../domains/documents/queries.ts';
+import { documentList, listDocumentsByIds } from '../domains/documents/queries/document.ts';
 import {
   deploymentList,
   featureList,

@@ -4,7 +4,7 @@ import type { Pool, Value } from '../db/database.ts';
 import { createPool } from '../db/pool.ts';
 import { findUserByEmail } from '../domains/accounts/queries.ts';
 import { listForecastAccuracy, listSentimentTrend } from '../domains/analytics/queries.ts';
-import { searchDocumentsByKeyword } from '../domains/documents/queries.ts';
+import { searchDocumentsByKeyword } from '../domains/documents/queries/document.ts';
 import { scoreTexts } from '../domains/predictions/score-texts.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';

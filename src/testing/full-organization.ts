@@ -2,7 +2,7 @@ import type { Viewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { idAt } from '../db/id.ts';
 import { insertConversation, insertMessages } from '../domains/conversations/queries.ts';
-import { insertDocument } from '../domains/documents/queries.ts';
+import { insertDocument } from '../domains/documents/queries/document.ts';
 import { ingestReadings, insertPredictions, insertSite } from '../domains/predictions/queries.ts';
 import { createFeatures, createOrganization, createUser } from './seed-builders.ts';
 

@@ -7,7 +7,7 @@ import { createOrganization } from '../../testing/seed-builders.ts';
 import { createTestApp, type TestApp } from '../../testing/test-app.ts';
 import { embeddingKey } from '../predictions/embed-texts.ts';
 import { createDocumentEmbedder, type DocumentEmbedder } from './document-embedder.ts';
-import { insertDocument } from './queries.ts';
+import { insertDocument } from './queries/document.ts';
 
 let app: TestApp;
 let engine: EmbeddingVersions;

@@ -12,7 +12,7 @@ import {
   listOrganizationsOfOtherVersions,
   storePassages,
   type UnembeddedDocument,
-} from './queries.ts';
+} from './queries/passage.ts';
 
 export interface DocumentEmbedderOptions {
   /** Of all organizations: it works for nobody's request. */

@@ -2,7 +2,7 @@ import type { Context } from '../../context.ts';
 import type { LoadedVersion } from '../../inference/engine.ts';
 import { type EmbeddingOptions, embeddingKey, embedTexts } from '../predictions/embed-texts.ts';
 import { cutPassages, inCharacters, passageText } from './passages.ts';
-import type { EmbeddedPassages } from './queries.ts';
+import type { EmbeddedPassages } from './queries/passage.ts';
 
 /**
  * The passages of a document with their vectors by a version. All or none: a document of which a part is missing would

@@ -1,4 +1,4 @@
 import { createRowLoader } from '../../schema/loader.ts';
-import { listDocumentsByIds } from './queries.ts';
+import { listDocumentsByIds } from './queries/document.ts';
 
 export const documentById = createRowLoader(listDocumentsByIds);

@@ -1,11 +1,16 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import type { Viewer } from '../../context.ts';
 import { newId } from '../../db/id.ts';
+import { migrate } from '../../db/migrate.ts';
+import { createPool } from '../../db/pool.ts';
 import type { VectorIndex } from '../../inference/vector-index.ts';
+import { findPgvectorBinaries } from '../../testing/pgvector.ts';
 import { createOrganization } from '../../testing/seed-builders.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts';
+import { startTestPostgres } from '../../testing/test-postgres.ts';
 import { createPassageIndex } from './passage-index.ts';
-import { insertDocument, listEmbeddingStates } from './queries.ts';
+import { insertDocument } from './queries/document.ts';
+import { findVectorExtension, listEmbeddingStates } from './queries/passage.ts';
 
 const dimensions = 128;
 const version = 'test/1@000000000000';
@@ -31,15 +36,25 @@ function vectorOf(seed: number): Float32Array {
 const cosine = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, index) => sum + value * b[index]!, 0);
 
 /** A document with these vectors; answers its id. */
-async function insert({ organizationId, userId }: Viewer, vectors: readonly Float32Array[]): Promise<string> {
+async function insert(
+  { organizationId, userId }: Viewer,
+  vectors: readonly Float32Array[],
+  pool = database.pool,
+): Promise<string> {
   const document = { id: newId(), title: 'Title', content: 'content', uploadedById: userId };
   const places = vectors.map(() => ({ start: 0, length: 7 }));
-  await insertDocument(database.pool, organizationId, document, { version, places, vectors });
+  await insertDocument(pool, organizationId, document, { version, places, vectors });
   return document.id;
 }
 
-async function nearest(index: VectorIndex, { organizationId }: Viewer, vector: Float32Array, limit = 10) {
-  const [state] = await listEmbeddingStates(database.pool, organizationId);
+async function nearest(
+  index: VectorIndex,
+  { organizationId }: Viewer,
+  vector: Float32Array,
+  limit = 10,
+  pool = database.pool,
+) {
+  const [state] = await listEmbeddingStates(pool, organizationId);
   const set = { organizationId, ...state! };
   return index.nearest({ set, vector, limit, minScore: -1, signal: new AbortController().signal });
 }
@@ -180,5 +195,38 @@ describe('copies in memory', () => {
     await Promise.all([100, 200, 300].map(write));
     const found = await nearest(index, viewer, vectorOf(0), 100);
     expect(found.map(({ documentId }) => documentId).sort()).toEqual([...ids].sort());
+  });
+});
+
+const pgvector = findPgvectorBinaries();
+
+describe.skipIf(pgvector === null)('a database with pgvector', () => {
+  test('gives what copies in memory give', async () => {
+    const server = await startTestPostgres({}, pgvector!);
+    onTestFinished(() => server.remove());
+    await migrate(server.url);
+    const pool = createPool({ connection: server.url, size: 2 });
+    onTestFinished(() => pool.close());
+    expect(await findVectorExtension(pool)).toBe(true);
+    expect(await findVectorExtension(pool)).toBe(true);
+    const [viewer, other] = [await createOrganization(pool), await createOrganization(pool)];
+    for (let number = 0; number < 200; number++) {
+      const vectors = Array.from({ length: 1 + (number % 7) }, (_, passage) => vectorOf(100 * number + passage));
+      await insert(number % 3 === 0 ? other : viewer, vectors, pool);
+    }
+    const inMemory = createPassageIndex({ database: pool });
+    const inDatabase = createPassageIndex({ database: pool, maxBytes: 1_000, hasVectors: true });
+    for (const seed of [-1, -2, -3, -4, 5]) {
+      const expected = await nearest(inMemory, viewer, vectorOf(seed), 20, pool);
+      const found = await nearest(inDatabase, viewer, vectorOf(seed), 20, pool);
+      expect(found.map(({ documentId, position }) => ({ documentId, position }))).toEqual(
+        expected.map(({ documentId, position }) => ({ documentId, position })),
+      );
+      for (const [index, { score }] of found.entries()) expect(score).toBeCloseTo(expected[index]!.score, 5);
+    }
+  }, 120_000);
+
+  test('is not taken for one without', async () => {
+    expect(await findVectorExtension(database.pool)).toBe(false);
   });
 });

@@ -3,12 +3,14 @@ import { LRUCache } from 'lru-cache';
 import type { Database } from '../../db/database.ts';
 import type { NearDocument, NearestRequest, VectorIndex, VectorSet } from '../../inference/vector-index.ts';
 import { NearestPassages, type PassageBlock } from './nearest.ts';
-import { listPassagesBetween, type StoredPassage } from './queries.ts';
+import { listNearestPassages, listPassagesBetween, type StoredPassage } from './queries/passage.ts';
 
 export interface PassageIndexOptions {
   database: Database;
   /** Most memory of all copies together; an organization that needs more is read at each search. Default: 64 MiB. */
   maxBytes?: number;
+  /** The database compares the vectors of such an organization itself: findVectorExtension. Default: false. */
+  hasVectors?: boolean;
 }
 
 const defaultMaxBytes = 64 * 1024 * 1024;
@@ -29,10 +31,15 @@ interface Copy {
 }
 
 /**
- * Exact search in copies of the stored vectors. A copy is made at the first search of an organization; later ones load
+ * Exact search in copies of the stored vectors: 100,000 of 128 numbers take 17 ms and 52 MB (to read them first: 1.2 s of
+ * processor time), 4 s where they are read at each search, 0.11 s where the database has pgvector. A copy is made at the first search of an organization; later ones load
  * only what was added since, and all of it again when something was taken away.
  */
-export function createPassageIndex({ database, maxBytes = defaultMaxBytes }: PassageIndexOptions): VectorIndex {
+export function createPassageIndex({
+  database,
+  maxBytes = defaultMaxBytes,
+  hasVectors = false,
+}: PassageIndexOptions): VectorIndex {
   const copies = new LRUCache<string, Copy>({ maxSize: maxBytes });
   const loading = new Map<string, Promise<Copy>>();
 
@@ -66,6 +73,9 @@ export function createPassageIndex({ database, maxBytes = defaultMaxBytes }: Pas
     async nearest({ set, vector, limit, minScore, signal }: NearestRequest): Promise<NearDocument[]> {
       const found = new NearestPassages(vector, minScore);
       const bytes = set.passages * (vector.length * bytesPerNumber + bytesPerPassage);
+      if (bytes > maxBytes && hasVectors) {
+        return unlessAborted(listNearestPassages(database, { set, vector, limit, minScore }), signal);
+      }
       if (bytes > maxBytes) {
         for await (const block of readBlocks(database, set, 0, vector.length)) {
           signal.throwIfAborted();

@@ -12,7 +12,8 @@ import { UserRef } from '../accounts/schema.ts';
 import { embeddingVersion } from '../predictions/embed-texts.ts';
 import { embedDocument } from './embed-document.ts';
 import { documentById } from './loaders.ts';
-import { type DocumentMatch, documentList, type EmbeddedPassages, insertDocument } from './queries.ts';
+import { type DocumentMatch, documentList, insertDocument } from './queries/document.ts';
+import type { EmbeddedPassages } from './queries/passage.ts';
 import { searchDocuments } from './search-documents.ts';
 import type { Document } from './tables.ts';
 

@@ -5,10 +5,10 @@ import { embeddingKey, embeddingVersion, embedTexts, listEmbeddingVersions } fro
 import {
   type DocumentMatch,
   describeFoundDocuments,
-  listEmbeddingStates,
   rankDocumentsByKeyword,
   searchDocumentsByKeyword,
-} from './queries.ts';
+} from './queries/document.ts';
+import { listEmbeddingStates } from './queries/passage.ts';
 import { fuseRanks } from './rank-fusion.ts';
 import type { EmbeddingState } from './tables.ts';
 

@@ -1,30 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Database } from '../../db/database.ts';
-import { keyPart } from '../../db/keyset.ts';
-import { createList } from '../../db/list.ts';
-import { createListByIds } from '../../db/rows-by-id.ts';
-import { arg, bare, columns, statement } from '../../db/statement.ts';
-import {
-  type Document,
-  documentPassages,
-  documents,
-  type EmbeddingState,
-  embeddingStates,
-  passageRevisions,
-} from './tables.ts';
-
-const documentProperties = ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt'];
-const documentColumns = columns(documents, documentProperties);
-
-export const documentList = createList<Document>({
-  name: 'documents',
-  table: documents,
-  properties: documentProperties,
-  filters: {},
-  orders: { CREATED_AT: [keyPart(documents, 'createdAt', 'timestamptz'), keyPart(documents, 'id', 'uuid')] },
-});
-
-export const listDocumentsByIds = createListByIds<Document>('listDocumentsByIds', documents, documentProperties);
+import type { Database } from '../../../db/database.ts';
+import { arg, bare, columns, statement } from '../../../db/statement.ts';
+import type { NearDocument, NearestRequest } from '../../../inference/vector-index.ts';
+import { documentPassages, documents, type EmbeddingState, embeddingStates, passageRevisions } from '../tables.ts';
 
 /** The passages of a document with their vectors, in order. */
 export interface EmbeddedPassages {
@@ -35,8 +13,8 @@ export interface EmbeddedPassages {
   vectors: readonly Float32Array[];
 }
 
-/** Passages of the rows of `document` (organization_id, id), and their count in the organization's state. */
-const withPassages = (document: SQL) => sql`with document as (${document}),
+/** The start of a statement that gives the rows of `document` (organization_id, id) their passages, and counts them. */
+export const withPassages = (document: SQL) => sql`with document as (${document}),
     state as (
       insert into ${embeddingStates} as known (${bare(embeddingStates.organizationId, embeddingStates.version, embeddingStates.documents)},
         ${bare(embeddingStates.passages, embeddingStates.revision, embeddingStates.deletedRevision)})
@@ -57,35 +35,14 @@ const withPassages = (document: SQL) => sql`with document as (${document}),
         with ordinality as input(start, length, vector, position)
     )`;
 
-function passageValues(embedded: EmbeddedPassages | null) {
+/** The arguments of withPassages; null: no passages. */
+export function passageValues(embedded: EmbeddedPassages | null) {
   return {
     version: embedded?.version ?? null,
     starts: embedded?.places.map(({ start }) => start) ?? [],
     lengths: embedded?.places.map(({ length }) => length) ?? [],
     vectors: embedded?.vectors.map((vector) => `{${vector.join()}}`) ?? [],
   };
-}
-
-const insertOneDocument = statement<Document>(
-  'insertDocument',
-  sql`${withPassages(sql`
-      insert into ${documents} (${bare(documents.organizationId, documents.id, documents.title, documents.content)},
-        ${bare(documents.uploadedById, documents.embeddedBy)})
-      values (${arg('organizationId')}, ${arg('id')}, ${arg('title')}, ${arg('content')}, ${arg('uploadedById')}, ${arg('version')})
-      returning *`)}
-    select ${columns(documents, documentProperties)} from document as ${documents}`,
-);
-
-/** A new document and its passages in one statement; null: they are embedded later. */
-export async function insertDocument(
-  database: Database,
-  organizationId: string,
-  document: { id: string; title: string; content: string; uploadedById: string },
-  passages: EmbeddedPassages | null = null,
-): Promise<Document> {
-  const values = { organizationId, ...document, ...passageValues(passages) };
-  const [row] = await insertOneDocument.run(database, values);
-  return row!;
 }
 
 export interface UnembeddedDocument {
@@ -224,87 +181,49 @@ export function listPassagesBetween(
   return passagesBetween.run(database, wanted);
 }
 
-export interface DocumentMatch {
-  document: Document;
-  score: number;
-  excerpt: string;
+const extension = statement<{ isMade: boolean }>(
+  'findVectorExtension',
+  sql`select exists (select from pg_extension where extname = 'vector') as "isMade"
+    from pg_available_extensions where name = 'vector'`,
+);
+const makeExtension = {
+  name: 'createVectorExtension',
+  text: 'create extension if not exists vector',
+  isPrepared: false,
+};
+
+/** Whether the server can compare vectors itself: pgvector is there, or could be made now. */
+export async function findVectorExtension(database: Database): Promise<boolean> {
+  const [found] = await extension.run(database, {});
+  if (!found || found.isMade) return found?.isMade ?? false;
+  // Where this user may not, it is as if it were not installed.
+  return database.run(makeExtension, []).then(
+    () => true,
+    () => false,
+  );
 }
 
-const marks = 'StartSel=**, StopSel=**';
-const keywordQuery = sql`websearch_to_tsquery('english', ${arg('query')}) as query`;
-const keywordExcerpt = (content: SQL) =>
-  sql`ts_headline('english', ${content}, query, '${sql.raw(marks)}, MaxFragments=2, MinWords=8, MaxWords=24, FragmentDelimiter=" … "')`;
-
-const searchByKeyword = statement<Document & { score: number; excerpt: string }>(
-  'searchDocumentsByKeyword',
-  sql`select ranked.*, ${keywordExcerpt(sql`ranked.content`)} as excerpt
-    from (
-      select ${documentColumns}, query, ts_rank_cd(${documents.search}, query, 32)::float8 as score
-      from ${documents}, ${keywordQuery}
-      where ${documents.organizationId} = ${arg('organizationId')} and ${documents.search} @@ query
-      order by score desc, ${documents.id} limit ${arg('limit')}
-    ) as ranked
-    order by ranked.score desc, ranked.id`,
+// Compared one by one: no index of pgvector's is used, which would leave out some. Prepared when it is first run, so a
+// server without the extension never sees it.
+const nearestInDatabase = statement<NearDocument>(
+  'listNearestPassages',
+  sql`select * from (
+      select distinct on (document_id) document_id as "documentId", position, score from (
+        select ${documentPassages.documentId}, ${documentPassages.position},
+          round(-(${documentPassages.vector}::vector <#> ${arg('vector')}::text::vector)::numeric, 6)::float8 as score
+        from ${documentPassages}
+        where ${documentPassages.organizationId} = ${arg('organizationId')} and ${documentPassages.version} = ${arg('version')}
+        offset 0
+      ) as compared
+      where score >= ${arg('minScore')}::float8 order by document_id, score desc, position
+    ) as best order by score desc, "documentId" limit ${arg('limit')}`,
 );
 
-/** The documents that hold the words of a query, best first; the score is 0 to 1, the excerpt marks the words by **. */
-export async function searchDocumentsByKeyword(
+/** VectorIndex.nearest by pgvector; needs findVectorExtension to have said true. */
+export function listNearestPassages(
   database: Database,
-  organizationId: string,
-  wanted: { query: string; limit: number },
-): Promise<DocumentMatch[]> {
-  const rows = await searchByKeyword.run(database, { organizationId, ...wanted });
-  return rows.map(({ score, excerpt, ...document }) => ({ document, score, excerpt }));
-}
-
-const rankByKeyword = statement<{ id: string }>(
-  'rankDocumentsByKeyword',
-  sql`select ${documents.id} from ${documents}, ${keywordQuery}
-    where ${documents.organizationId} = ${arg('organizationId')} and ${documents.search} @@ query
-    order by ts_rank_cd(${documents.search}, query, 32) desc, ${documents.id} limit ${arg('limit')}`,
-);
-
-/** The ids of searchDocumentsByKeyword, in its order. */
-export async function rankDocumentsByKeyword(
-  database: Database,
-  organizationId: string,
-  wanted: { query: string; limit: number },
-): Promise<string[]> {
-  return (await rankByKeyword.run(database, { organizationId, ...wanted })).map(({ id }) => id);
-}
-
-// Some 240 characters about those of the words that stand closest together; a passage has no more than 90 words.
-const passageExcerpt = sql`ts_headline('english', substr(${documents.content}, ${documentPassages.start} + 1, ${documentPassages.length}),
-        (select string_agg(quote_literal(lexeme), ' | ')::tsquery from unnest(to_tsvector('english', ${arg('query')}))),
-        '${sql.raw(marks)}, MinWords=30, MaxWords=40')`;
-
-const describeFound = statement<Document & { excerpt: string }>(
-  'describeFoundDocuments',
-  sql`select ${documentColumns},
-      case when ${arg('prefersKeyword')}::boolean and ${documents.search} @@ query then ${keywordExcerpt(sql`${documents.content}`)}
-        else coalesce(${passageExcerpt}, substr(${documents.content}, coalesce(${documentPassages.start}, 0) + 1, 240)) end as excerpt
-    from unnest(${arg('ids')}::uuid[], ${arg('positions')}::integer[]) as found(id, position)
-    cross join ${keywordQuery}
-    join ${documents} on ${documents.organizationId} = ${arg('organizationId')} and ${documents.id} = found.id
-    left join ${documentPassages} on ${documentPassages.organizationId} = ${arg('organizationId')}
-      and ${documentPassages.documentId} = found.id and ${documentPassages.version} = ${arg('version')}
-      and ${documentPassages.position} = found.position`,
-);
-
-/**
- * Found documents with an excerpt, in no order; those that are not there any more are left out. The excerpt is of the
- * passage at the position, or of the whole where the document holds the words of the query and that is preferred.
- */
-export function describeFoundDocuments(
-  database: Database,
-  organizationId: string,
-  wanted: {
-    query: string;
-    version: string;
-    prefersKeyword: boolean;
-    ids: readonly string[];
-    positions: readonly number[];
-  },
-): Promise<(Document & { excerpt: string })[]> {
-  return describeFound.run(database, { organizationId, ...wanted });
+  { set, vector, limit, minScore }: Omit<NearestRequest, 'signal'>,
+): Promise<NearDocument[]> {
+  const { organizationId, version } = set;
+  return nearestInDatabase.run(database, { organizationId, version, vector: `[${vector.join()}]`, limit, minScore });
 }
