@@ -12,6 +12,8 @@ export const fullRange = { from: '2024-10-25T00:00:00Z', to: '2024-10-28T00:00:0
 export const fullUpdatedAt = '2024-10-26T16:00:00Z';
 
 const hourMs = 3_600_000;
+/** A passage by a version that no engine has. */
+const noMeaning = { version: 'none/1', places: [{ start: 0, length: 5 }], vectors: [Float32Array.of(1, 0)] };
 const rangeStartMs = Date.parse(fullRange.from);
 const timeOf = (hour: number) => new Date(rangeStartMs + hour * hourMs).toISOString();
 
@@ -36,7 +38,7 @@ export async function createFullOrganization(
       content: `All about ${word}.`,
       uploadedById: viewer.userId,
     };
-    await insertDocument(database, viewer.organizationId, document);
+    await insertDocument(database, viewer.organizationId, document, noMeaning);
     await addSite(database, viewer, `Plant ${word} ${index}`, level + index);
   }
   await run(database, markUsers, [viewer.organizationId, word]);
