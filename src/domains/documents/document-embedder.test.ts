@@ -191,6 +191,28 @@ describe('the document embedder', () => {
     expect(await searchTitles()).toHaveLength(4);
   });
 
+  test('keeps the vectors of the version before while one document has no new ones', async () => {
+    await insertPlain(3);
+    startEmbedder();
+    await expect.poll(countEmbeddedBy).toEqual({ [keyOf('1')]: 3 });
+    let failed = 0;
+    engine.onPredict = ({ version }) => {
+      if (version === '2' && failed++ === 0) throw new InferenceError('failed', 'The model failed on this input.');
+    };
+    engine.listed.add('2');
+    app.database.takeStatements();
+    await expect
+      .poll(() => app.database.takeStatements().map(({ name }) => name))
+      .toContain('deletePassagesOfOtherVersions');
+    const { counted, there } = await compareCounts();
+    expect(counted).toEqual(there);
+    expect(there).toMatchObject([
+      { version: keyOf('1'), documents: 3 },
+      { version: keyOf('2'), documents: 2 },
+    ]);
+    expect(await searchTitles()).toHaveLength(3);
+  });
+
   test('rests without a model, and ends at once', async () => {
     await insertPlain(1);
     engine.listed.clear();
