@@ -58,7 +58,8 @@ const unembeddedColumns = sql`${columns(documents, ['organizationId', 'id', 'tit
     select from ${documentPassages} where ${documentPassages.organizationId} = ${documents.organizationId}
       and ${documentPassages.documentId} = ${documents.id} and ${documentPassages.version} = ${arg('version')}
   ) as "hasPassages"`;
-// Three probes of one index, where "is distinct from" would read all of it. A lock of the key would keep passages from
+// Three probes of one index, where "is distinct from" would read all of it; planned for the version given, or a generic
+// plan would expect a third of all documents and read all of them, too (seen on 61,000). A lock of the key would keep passages from
 // being written by their foreign key.
 const claimed = (condition: SQL, name: string) => sql`select * from (
     select ${unembeddedColumns} from ${documents}
@@ -69,6 +70,7 @@ const claimUnembedded = statement<UnembeddedDocument>(
   'claimUnembeddedDocuments',
   sql`${claimed(sql`is null`, 'missing')} union all ${claimed(sql`< ${arg('version')}`, 'before')}
     union all ${claimed(sql`> ${arg('version')}`, 'behind')} limit ${arg('limit')}::integer`,
+  false,
 );
 
 /**
@@ -109,6 +111,7 @@ const deleteOldPassages = statement<never>(
       and not exists (select from ${documents} where ${documents.embeddedBy} is null and ${documents.organizationId} = ${arg('organizationId')})
       and not exists (select from ${documents} where ${documents.embeddedBy} < ${arg('version')} and ${documents.organizationId} = ${arg('organizationId')})
       and not exists (select from ${documents} where ${documents.embeddedBy} > ${arg('version')} and ${documents.organizationId} = ${arg('organizationId')})`,
+  false,
 );
 
 /** Deletes what other versions embedded for an organization once this one has embedded all of its documents; else nothing. */
