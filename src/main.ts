@@ -6,6 +6,9 @@ import type { Pool } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
+import { createDocumentEmbedder } from './domains/documents/document-embedder.ts';
+import { createPassageIndex } from './domains/documents/passage-index.ts';
+import { findVectorExtension } from './domains/documents/queries/passage.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { Rollouts } from './domains/predictions/rollouts.ts';
 import { StartupError } from './errors.ts';
@@ -18,6 +21,7 @@ import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import { createCachedEngine } from './inference/prediction-cache.ts';
+import type { PredictionSink } from './inference/prediction-sink.ts';
 import { openEngine } from './open-engine.ts';
 import { createRedis, type Redis } from './redis/client.ts';
 import { seedDemoOnce } from './seed/demo.ts';
@@ -79,7 +83,15 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
   const redis = openRedis(given);
   const authenticate = createAuthenticator({ ...config, database, log, registry });
   const app = createApp({
-    dependencies: { database, analyticsDatabase, inference, predictions, rollouts, authenticate },
+    dependencies: {
+      database,
+      analyticsDatabase,
+      inference,
+      predictions,
+      rollouts,
+      vectors: createPassageIndex({ database, hasVectors: await findVectorExtension(database) }),
+      authenticate,
+    },
     log,
     registry,
     settings: config,
@@ -104,7 +116,25 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
     admission.close();
   });
   if (config.metricsPort !== undefined) await serveMetrics(given, config.metricsPort);
+  startEmbedder(given, database, inference, predictions);
   return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+}
+
+/** Behind the listener, so that no start waits for it. */
+function startEmbedder(
+  { log, shutdown }: Process,
+  database: Pool,
+  inference: InferenceEngine,
+  predictions: PredictionSink,
+): void {
+  const embedder = createDocumentEmbedder({
+    database,
+    inference,
+    predictions,
+    onError: (error) => log.error({ err: error }, 'documents could not be embedded'),
+  });
+  embedder.start();
+  shutdown.onEnd(() => embedder.close());
 }
 
 function openPool(

@@ -3,13 +3,12 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { scopes } from '../context.ts';
 import {
   conversationList,
-  documentList,
   listConversationsByIds,
-  listDocumentsByIds,
   listMessagesByIds,
   listSentimentSummaries,
   messageList,
 } from '../domains/conversations/queries.ts';
+import { documentList, listDocumentsByIds } from '../domains/documents/queries/document.ts';
 import {
   deploymentList,
   featureList,

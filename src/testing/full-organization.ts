@@ -1,7 +1,8 @@
 import type { Viewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { idAt } from '../db/id.ts';
-import { insertConversation, insertDocument, insertMessages } from '../domains/conversations/queries.ts';
+import { insertConversation, insertMessages } from '../domains/conversations/queries.ts';
+import { insertDocument } from '../domains/documents/queries/document.ts';
 import { ingestReadings, insertPredictions, insertSite } from '../domains/predictions/queries.ts';
 import { createFeatures, createOrganization, createUser } from './seed-builders.ts';
 
@@ -11,6 +12,8 @@ export const fullRange = { from: '2024-10-25T00:00:00Z', to: '2024-10-28T00:00:0
 export const fullUpdatedAt = '2024-10-26T16:00:00Z';
 
 const hourMs = 3_600_000;
+/** A passage by a version that no engine has. */
+const noMeaning = { version: 'none/1', places: [{ start: 0, length: 5 }], vectors: [Float32Array.of(1, 0)] };
 const rangeStartMs = Date.parse(fullRange.from);
 const timeOf = (hour: number) => new Date(rangeStartMs + hour * hourMs).toISOString();
 
@@ -35,7 +38,7 @@ export async function createFullOrganization(
       content: `All about ${word}.`,
       uploadedById: viewer.userId,
     };
-    await insertDocument(database, viewer.organizationId, document);
+    await insertDocument(database, viewer.organizationId, document, noMeaning);
     await addSite(database, viewer, `Plant ${word} ${index}`, level + index);
   }
   await run(database, markUsers, [viewer.organizationId, word]);

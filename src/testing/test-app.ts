@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { inject } from 'vitest';
 import { readConfig } from '../config.ts';
 import type { Dependencies, Viewer } from '../context.ts';
+import { createPassageIndex } from '../domains/documents/passage-index.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
 import { Rollouts } from '../domains/predictions/rollouts.ts';
 import { type AppSettings, createApp } from '../http/app.ts';
@@ -85,6 +86,7 @@ export async function createTestApp({
       inference,
       predictions,
       rollouts,
+      vectors: createPassageIndex({ database: database.pool }),
       authenticate,
     }),
     log,

@@ -17,7 +17,7 @@ const tolerance = 1e-6;
 
 /**
  * A rollout that the loaded versions can serve, as it is kept.
- * @throws BAD_USER_INPUT with an issue for each fault: what is named and not loaded, named twice, weights that do not add
+ * @throws BAD_USER_INPUT with an issue for each fault: an embedding model, what is named and not loaded, named twice, weights that do not add
  * up to 1, a shadow that answers viewers itself or takes other inputs
  */
 export function checkRollout(
@@ -28,6 +28,11 @@ export function checkRollout(
   if (versions.size === 0) {
     const known = [...new Set(loaded.map(({ name }) => name))].join(', ');
     throw badUserInput({ path: 'input.model', message: `expected a loaded model: ${known || 'there is none'}` });
+  }
+  // Vectors are stored: those of two versions cannot be compared, whoever asks.
+  if ([...versions.values()].some(({ task }) => task === 'EMBEDDING')) {
+    const message = 'expected a model that is not for EMBEDDING: its newest version makes the vectors of all viewers';
+    throw badUserInput({ path: 'input.model', message });
   }
   const [first, ...others] = [
     ...weightIssues(versions, weights),

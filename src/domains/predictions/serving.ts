@@ -199,7 +199,7 @@ class Attempt<Answer> {
  * What an error says of the version: null for what is not its doing (a client's mistake, a client that has gone, an
  * engine that took nothing more, a version that was retired meanwhile). An output that cannot be read is its doing.
  */
-function failureOf(error: unknown, signal: AbortSignal | null): PredictionFailure | null {
+export function failureOf(error: unknown, signal: AbortSignal | null): PredictionFailure | null {
   if (!(error instanceof InferenceError)) return 'FAILED';
   if (error.kind === 'failed') return 'FAILED';
   const isOutOfTime = error.kind === 'aborted' && signal?.reason?.extensions?.code === 'TIMEOUT';

@@ -185,6 +185,12 @@ describe('what cannot be served is refused', () => {
       'model',
       'expected a loaded model: embedding, energy-forecast, sentiment',
     ],
+    [
+      'a model of vectors',
+      { model: 'embedding', weights: one },
+      'model',
+      'expected a model that is not for EMBEDDING: its newest version makes the vectors of all viewers',
+    ],
     ['no weights', { weights: [] }, 'weights', 'expected 1 to 100 items, got 0'],
     ['an unknown version', { weights: toWeights({ '9': 1 }) }, 'weights.0.version', loaded],
     ['a version twice', { weights: [...one, ...one] }, 'weights.1.version', 'expected each version once'],
