@@ -1,12 +1,24 @@
 /** Rows in order of arrival: the first to take, any to leave, and equal ones found, each in constant time. */
 import type { WaitingRow } from './work-queue.ts';
 
+/** How much waits. */
+export interface Load {
+  rows: number;
+  elements: number;
+}
+
 export class RowLine {
-  readonly #byKey = new Map<string, WaitingRow>();
+  readonly #sum: Load;
+  readonly #byHash = new Map<number, WaitingRow>();
   #first: WaitingRow | null = null;
   #last: WaitingRow | null = null;
   #rows = 0;
   #elements = 0;
+
+  /** What waits here is part of `sum`, which other lines share. */
+  constructor(sum: Load) {
+    this.#sum = sum;
+  }
 
   get first(): WaitingRow | null {
     return this.#first;
@@ -21,9 +33,9 @@ export class RowLine {
     return this.#elements;
   }
 
-  /** The waiting row with this key. */
-  find(key: string): WaitingRow | undefined {
-    return this.#byKey.get(key);
+  /** The first waiting row with this hash, which is equal to another with that hash or, once in a billion, is not. */
+  find(hash: number): WaitingRow | undefined {
+    return this.#byHash.get(hash);
   }
 
   push(row: WaitingRow): void {
@@ -31,9 +43,8 @@ export class RowLine {
     if (this.#last === null) this.#first = row;
     else this.#last.next = row;
     this.#last = row;
-    this.#rows++;
-    this.#elements += row.elements;
-    if (row.key !== null) this.#byKey.set(row.key, row);
+    this.#count(1, row.elements);
+    if (row.hash !== null && !this.#byHash.has(row.hash)) this.#byHash.set(row.hash, row);
   }
 
   /** Only for a row that waits in this line. */
@@ -45,9 +56,8 @@ export class RowLine {
     else next.previous = previous;
     row.previous = null;
     row.next = null;
-    this.#rows--;
-    this.#elements -= row.elements;
-    if (row.key !== null) this.#byKey.delete(row.key);
+    this.#count(-1, -row.elements);
+    if (row.hash !== null && this.#byHash.get(row.hash) === row) this.#byHash.delete(row.hash);
   }
 
   /** At most so many rows from the front. */
@@ -55,5 +65,12 @@ export class RowLine {
     const rows: WaitingRow[] = [];
     for (let row = this.#first; row !== null && rows.length < count; row = row.next) rows.push(row);
     return rows;
+  }
+
+  #count(rows: number, elements: number): void {
+    this.#rows += rows;
+    this.#elements += elements;
+    this.#sum.rows += rows;
+    this.#sum.elements += elements;
   }
 }

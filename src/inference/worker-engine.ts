@@ -62,7 +62,9 @@ class WorkerEngine implements InferenceEngine {
     this.#workers = options.workers ?? Math.max(1, Math.min(4, availableParallelism() - 1));
     const runner = {
       hasIdle: () => this.#pool?.hasIdle() ?? false,
-      run: (message: RunMessage) => this.#pool!.run(message),
+      idleCount: () => this.#pool?.idleCount() ?? 0,
+      hasStagingPlace: () => this.#pool?.hasStagingPlace() ?? false,
+      run: (message: RunMessage, onStart?: () => void) => this.#pool!.run(message, onStart),
     };
     this.#batcher = new Batcher(runner, {
       workers: this.#workers,
