@@ -71,7 +71,8 @@ export class Batcher {
   readonly #options: BatcherOptions;
   readonly #queue = new WorkQueue();
   readonly #deadlines = new Deadlines();
-  readonly #running = new Set<RunningBatch>();
+  // Not a Set, whose dead copies keep what they held (see EqualRows). There are few.
+  readonly #running: RunningBatch[] = [];
   readonly #times: BatchTimes;
   readonly #margin = new EstimateMargin();
   #isScheduled = false;
@@ -85,7 +86,7 @@ export class Batcher {
 
   /** Rows that wait or run. */
   get pendingRows(): number {
-    return this.#running.values().reduce((sum, { rows }) => sum + rows, this.#queue.rows);
+    return this.#running.reduce((sum, { rows }) => sum + rows, this.#queue.rows);
   }
 
   /** Queues checked rows. Rejects at once with an InferenceError (overloaded) when they would be answered too late. */
@@ -197,7 +198,7 @@ export class Batcher {
     }
     const running = { batch, rows: wanted, hasStarted: !isStaged, startedAt: performance.now(), expectedMs: 0 };
     running.expectedMs = service.estimateMs(elements);
-    this.#running.add(running);
+    this.#running.push(running);
     const onStart = () => {
       running.hasStarted = true;
       running.startedAt = performance.now();
@@ -216,7 +217,7 @@ export class Batcher {
       this.#report(batch, running.startedAt, performance.now() - running.startedAt, true);
       this.#runAgainOrFail(batch, error, running.hasStarted);
     } finally {
-      this.#running.delete(running);
+      this.#running.splice(this.#running.indexOf(running), 1);
     }
   }
 
@@ -231,7 +232,10 @@ export class Batcher {
   #runAgainOrFail(batch: Batch, cause: unknown, hasStarted: boolean): void {
     const parts = this.#isStopped ? [] : partsToTry(batch, cause, hasStarted);
     for (const part of parts) this.#queue.addAgain(part);
-    if (parts.length > 0) return this.schedule();
+    if (parts.length > 0) {
+      this.schedule();
+      return;
+    }
     const message = `The model ${versionKey(batch.version)} failed on this input.`;
     const error = new InferenceError('failed', message, { cause });
     for (const { call, index, followers } of batch.rows) {

@@ -24,6 +24,7 @@ export class Call {
   #reject!: (error: InferenceError) => void;
   #missing: number;
   #isSettled = false;
+  #onAbort: (() => void) | null = null;
 
   /** `onEarlyEnd` is called once when the call ends before all of its rows have. */
   constructor(
@@ -44,7 +45,10 @@ export class Call {
     this.#signal = signal;
     this.#deadlines = deadlines;
     this.#onEarlyEnd = onEarlyEnd;
-    if (signal !== undefined) signal.addEventListener('abort', this);
+    if (signal !== undefined) {
+      this.#onAbort = listenerOf(this);
+      signal.addEventListener('abort', this.#onAbort);
+    }
     if (deadlineMs !== undefined) deadlines.add(this);
   }
 
@@ -76,14 +80,13 @@ export class Call {
     this.fail(timedOut);
   }
 
-  /** The abort of its signal. */
-  handleEvent(): void {
-    this.fail(new InferenceError('aborted', 'The prediction was cancelled.'));
-  }
-
   #end(): void {
     this.#isSettled = true;
-    if (this.#signal !== undefined) this.#signal.removeEventListener('abort', this);
+    if (this.#onAbort !== null) this.#signal!.removeEventListener('abort', this.#onAbort);
     if (this.deadlineAt !== Number.POSITIVE_INFINITY) this.#deadlines.leave();
   }
+}
+
+function listenerOf(call: Call): () => void {
+  return () => call.fail(new InferenceError('aborted', 'The prediction was cancelled.'));
 }

@@ -1,4 +1,4 @@
-/** Rows in order of arrival: the first to take, any to leave, and equal ones found, each in constant time. */
+/** Rows in order of arrival: the first to take, any to leave, each in constant time. */
 import type { WaitingRow } from './work-queue.ts';
 
 /** How much waits. */
@@ -9,7 +9,6 @@ export interface Load {
 
 export class RowLine {
   readonly #sum: Load;
-  readonly #byHash = new Map<number, WaitingRow>();
   #first: WaitingRow | null = null;
   #last: WaitingRow | null = null;
   #rows = 0;
@@ -33,18 +32,12 @@ export class RowLine {
     return this.#elements;
   }
 
-  /** The first waiting row with this hash, which is equal to another with that hash or, once in a billion, is not. */
-  find(hash: number): WaitingRow | undefined {
-    return this.#byHash.get(hash);
-  }
-
   push(row: WaitingRow): void {
     row.previous = this.#last;
     if (this.#last === null) this.#first = row;
     else this.#last.next = row;
     this.#last = row;
     this.#count(1, row.elements);
-    if (row.hash !== null && !this.#byHash.has(row.hash)) this.#byHash.set(row.hash, row);
   }
 
   /** Only for a row that waits in this line. */
@@ -57,7 +50,6 @@ export class RowLine {
     row.previous = null;
     row.next = null;
     this.#count(-1, -row.elements);
-    if (row.hash !== null && this.#byHash.get(row.hash) === row) this.#byHash.delete(row.hash);
   }
 
   /** At most so many rows from the front. */

@@ -2,8 +2,9 @@
 import { type BatchLimits, isPadding, pickBatch, type SizedRow } from './batch-layout.ts';
 import type { Call } from './call.ts';
 import type { Lane, LoadedVersion, Row } from './engine.ts';
+import { dropLate, isWantedAfter } from './late-rows.ts';
 import type { CheckedRow } from './row-check.ts';
-import { hashRow, isEqualRow } from './row-equality.ts';
+import { EqualRows, hashRow } from './row-equality.ts';
 import { type Load, RowLine } from './row-line.ts';
 
 /** A row of a call that has not run yet, or runs. */
@@ -24,6 +25,7 @@ export interface WaitingRow extends SizedRow {
   isWaiting: boolean;
   /** Equal rows have equal ones; null for a row that is not shared. */
   readonly hash: number | null;
+  sameBucket: WaitingRow | null;
   /** By order of arrival. */
   readonly sequence: number;
   previous: WaitingRow | null;
@@ -69,10 +71,13 @@ const minWindowRows = 256;
 const searchRuns = 64;
 // Finding one killing row of 1,024 takes 10, each a worker that has to start anew.
 const searchDeaths = 16;
+// Versions of which nothing waits cost a look with each batch; making their queues anew costs more.
+const keptVersions = 32;
 
 export class WorkQueue {
   readonly #again: Batch[] = [];
   readonly #versions = new Map<LoadedVersion, VersionQueue>();
+  readonly #equal = new EqualRows();
   #rows = 0;
   #turns = 0;
   #sequence = 0;
@@ -96,8 +101,7 @@ export class WorkQueue {
     if (!leader.isWaiting) return;
     this.#rows--;
     if (leader.wanted > 0 || leader.line === null) return;
-    leader.line.remove(leader);
-    leader.line = null;
+    this.#removeFromLine(leader);
     leader.isWaiting = false;
   }
 
@@ -175,8 +179,7 @@ export class WorkQueue {
     const { manifest } = version;
     const line = this.#lineOf(version, row, lane);
     const hash = manifest.deterministic ? hashRow(manifest, row.row) : null;
-    const same = hash === null ? undefined : line.find(hash);
-    const leader = same !== undefined && isEqualRow(manifest, same.row, row.row) ? same : null;
+    const leader = hash === null ? null : this.#equal.find(hash, line, manifest, row.row);
     const waiting: WaitingRow = {
       row: row.row,
       axes: row.axes,
@@ -189,16 +192,19 @@ export class WorkQueue {
       line,
       isWaiting: true,
       hash,
+      sameBucket: null,
       sequence: this.#sequence++,
       previous: null,
       next: null,
     };
-    if (leader === null) line.push(waiting);
-    else {
-      leader.followers ??= [];
-      leader.followers.push(waiting);
-      leader.wanted++;
+    if (leader === null) {
+      line.push(waiting);
+      if (hash !== null) this.#equal.add(waiting);
+      return waiting;
     }
+    leader.followers ??= [];
+    leader.followers.push(waiting);
+    leader.wanted++;
     return waiting;
   }
 
@@ -250,19 +256,22 @@ export class WorkQueue {
     }
   }
 
-  // The stream whose first row waits longest. Streams in which nothing waits are forgotten on the way.
+  // The stream whose first row waits longest. Streams of a shape in which nothing waits are forgotten on the way, and
+  // versions when they are many.
   #oldest(lane: Lane): { version: LoadedVersion; stream: Stream } | undefined {
     let oldest: { version: LoadedVersion; stream: Stream } | undefined;
     let sequence = Number.POSITIVE_INFINITY;
+    const isCrowded = this.#versions.size > keptVersions;
     for (const [version, { streams }] of this.#versions) {
       for (const [shape, stream] of streams) {
-        if (stream.interactive.first === null && stream.bulk.first === null) streams.delete(shape);
+        const isEmpty = stream.interactive.first === null && stream.bulk.first === null;
+        if (isEmpty && (shape !== '' || isCrowded)) streams.delete(shape);
         const first = stream[lane].first;
         if (first === null || first.sequence >= sequence) continue;
         sequence = first.sequence;
         oldest = { version, stream };
       }
-      if (streams.size === 0) this.#versions.delete(version);
+      if (streams.size === 0 && isCrowded) this.#versions.delete(version);
     }
     return oldest;
   }
@@ -271,28 +280,13 @@ export class WorkQueue {
     if (!row.isWaiting) return;
     row.isWaiting = false;
     this.#rows -= row.wanted;
-    row.line?.remove(row);
-    row.line = null;
+    this.#removeFromLine(row);
   }
-}
 
-// Ends calls whose deadlines come before the batch is done. Unless no row would be left: the estimate may be wrong, and
-// only what runs corrects it.
-function dropLate(rows: readonly WaitingRow[], now: number, doneAt: number): readonly WaitingRow[] {
-  const wanted = rows.filter((row) => isWantedAfter(row, now));
-  if (!wanted.some((row) => lastDeadline(row) >= doneAt)) return wanted;
-  return wanted.filter((row) => isWantedAfter(row, doneAt));
-}
-
-// Ends calls whose deadlines come before `time`; what nobody wants any more leaves the queue by that.
-function isWantedAfter(row: WaitingRow, time: number): boolean {
-  if (row.call.deadlineAt < time) row.call.expire();
-  if (row.followers !== null) for (const { call } of row.followers) if (call.deadlineAt < time) call.expire();
-  return row.wanted > 0;
-}
-
-function lastDeadline({ call, followers }: WaitingRow): number {
-  let last = call.deadlineAt;
-  if (followers !== null) for (const { call } of followers) last = Math.max(last, call.deadlineAt);
-  return last;
+  #removeFromLine(row: WaitingRow): void {
+    if (row.line === null) return;
+    row.line.remove(row);
+    row.line = null;
+    if (row.hash !== null) this.#equal.remove(row);
+  }
 }
