@@ -22,7 +22,7 @@ export class EqualRows {
 
   /** The row that waits in this line and is equal to another one with this hash. */
   find(hash: number, line: RowLine, manifest: Manifest, row: Row): WaitingRow | null {
-    let candidate = this.#buckets[hash & (buckets - 1)]!;
+    let candidate = this.#buckets[hash & (buckets - 1)] ?? null;
     for (; candidate !== null; candidate = candidate.sameBucket) {
       if (candidate.hash === hash && candidate.line === line && isEqualRow(manifest, candidate.row, row)) break;
     }
@@ -32,7 +32,7 @@ export class EqualRows {
   /** Only for a row with a hash. */
   add(row: WaitingRow): void {
     const bucket = row.hash! & (buckets - 1);
-    row.sameBucket = this.#buckets[bucket]!;
+    row.sameBucket = this.#buckets[bucket] ?? null;
     this.#buckets[bucket] = row;
   }
 
