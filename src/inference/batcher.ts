@@ -57,8 +57,10 @@ interface RunningBatch {
   readonly rows: number;
   /** False while it is staged. */
   hasStarted: boolean;
+  /** Its results are here, and being handed out. */
+  isDone: boolean;
   startedAt: number;
-  expectedMs: number;
+  readonly expectedMs: number;
 }
 
 // One object and one promise for all: under overload thousands a second are refused, and a stack each would cost 1.1 µs.
@@ -119,10 +121,11 @@ export class Batcher {
     for (const call of this.#queue.calls()) call.fail(error);
   }
 
-  /** Ends all calls; what runs is not awaited. */
+  /** Ends all calls but those whose results are here; what runs is not awaited. */
   failAll(error: InferenceError): void {
     this.failWaiting(error);
-    for (const { batch } of this.#running) {
+    for (const { batch, isDone } of this.#running) {
+      if (isDone) continue;
       for (const { call, followers } of batch.rows) {
         call.fail(error);
         for (const follower of followers ?? []) follower.call.fail(error);
@@ -154,7 +157,9 @@ export class Batcher {
     const now = performance.now();
     const idleWorkers = isStaged ? 0 : (this.#runner.idleCount?.() ?? 1);
     let waitMs = isStaged ? Number.POSITIVE_INFINITY : 0;
-    if (isStaged) for (const running of this.#running) waitMs = Math.min(waitMs, remainingMs(running, now));
+    for (const running of this.#running) {
+      if (isStaged && !running.isDone) waitMs = Math.min(waitMs, remainingMs(running, now));
+    }
     return {
       now,
       isStaged,
@@ -196,8 +201,14 @@ export class Batcher {
       longest = Math.max(longest, row.elements);
       wanted += row.wanted;
     }
-    const running = { batch, rows: wanted, hasStarted: !isStaged, startedAt: performance.now(), expectedMs: 0 };
-    running.expectedMs = service.estimateMs(elements);
+    const running: RunningBatch = {
+      batch,
+      rows: wanted,
+      hasStarted: !isStaged,
+      isDone: false,
+      startedAt: performance.now(),
+      expectedMs: service.estimateMs(elements),
+    };
     this.#running.push(running);
     const onStart = () => {
       running.hasStarted = true;
@@ -207,7 +218,7 @@ export class Batcher {
       const inputs = packBatch(version.manifest, rows);
       const done = await this.#runner.run({ type: 'run', key: versionKey(version), inputs }, onStart);
       const now = performance.now();
-      running.expectedMs = 0;
+      running.isDone = true;
       compute.add(rows.length * longest, done.computeMs);
       service.add(elements, now - running.startedAt);
       this.#measureMargin(batch, now);
@@ -253,7 +264,8 @@ export class Batcher {
   }
 }
 
-function remainingMs({ hasStarted, startedAt, expectedMs }: RunningBatch, now: number): number {
+function remainingMs({ hasStarted, isDone, startedAt, expectedMs }: RunningBatch, now: number): number {
+  if (isDone) return 0;
   return hasStarted ? Math.max(0, expectedMs - (now - startedAt)) : expectedMs;
 }
 

@@ -117,7 +117,8 @@ export class WorkQueue {
   /**
    * The next batch to run: what runs again, then interactive, then bulk. Undefined when nothing waits, or what waits is not
    * to be staged: bulk rows are only when it is their turn, so that interactive ones that come meanwhile do not wait for
-   * them, and what may kill a worker takes no other batch with it. Calls that would be answered too late end on the way.
+   * them, and what runs again waits for an idle worker, as nothing passes it. Calls that would be answered too late end on the
+   * way.
    */
   take(terms: Terms): Batch | undefined {
     if (terms.isStaged && this.#again.length > 0) return undefined;
