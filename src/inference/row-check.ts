@@ -15,6 +15,9 @@ export interface CheckedRow {
 }
 
 const noAxes: readonly number[] = [];
+// Rows with one dynamic axis, by far the most common, share these: less garbage in the queue.
+const oneAxis: (readonly number[])[] = [];
+const maxShared = 4_096;
 
 /** Throws an InferenceError (invalid-input) that names the row, the input, what was expected and what it got. */
 export function checkRows(manifest: Manifest, rows: readonly Row[]): CheckedRow[] {
@@ -38,7 +41,14 @@ function checkRow(shape: RowShape, row: Row, index: number): CheckedRow {
   let names = 0;
   for (const name in row) if (Object.hasOwn(row, name)) names++;
   if (names > shape.inputs.length) refuseUnknown(shape, row, index);
-  return { row, index, axes: axes ?? noAxes, elements };
+  return { row, index, axes: axes === null ? noAxes : sharedAxes(axes), elements };
+}
+
+function sharedAxes(axes: readonly number[]): readonly number[] {
+  const [size] = axes;
+  if (axes.length !== 1 || size! >= maxShared) return axes;
+  oneAxis[size!] ??= axes;
+  return oneAxis[size!]!;
 }
 
 // Writes the sizes of dynamic axes into `axes`, in which -1 stands for one that was not met yet.

@@ -10,8 +10,8 @@ const maxBytes = 1_024;
 const spread = 0x9e3779b1;
 // Nobody can send rows that he knows to share a bucket.
 const seed = Math.trunc(Math.random() * 2 ** 32);
-// A power of 2; a full queue has some 4 rows in each.
-const buckets = 4_096;
+// A power of 2; a full queue has one row in each.
+const buckets = 16_384;
 
 /**
  * The waiting rows by their hashes. Not a Map: one that rows enter and leave all the time is copied all the time, and its
