@@ -4,7 +4,7 @@
  * one that runs, so that no worker waits for this thread.
  */
 import { packBatch } from './batch-layout.ts';
-import { completeBatch } from './batch-results.ts';
+import { ResultDesk } from './batch-results.ts';
 import { BatchTimes, type Measured } from './batch-times.ts';
 import { Call } from './call.ts';
 import { Deadlines } from './deadlines.ts';
@@ -73,6 +73,7 @@ export class Batcher {
   readonly #options: BatcherOptions;
   readonly #queue = new WorkQueue();
   readonly #deadlines = new Deadlines();
+  readonly #results = new ResultDesk();
   // Not a Set, whose dead copies keep what they held (see EqualRows). There are few.
   readonly #running: RunningBatch[] = [];
   readonly #times: BatchTimes;
@@ -222,7 +223,7 @@ export class Batcher {
       compute.add(rows.length * longest, done.computeMs);
       service.add(elements, now - running.startedAt);
       this.#measureMargin(batch, now);
-      await completeBatch(batch, done, running.startedAt);
+      await this.#results.handOut(batch, done, running.startedAt);
       this.#report(batch, running.startedAt, done.computeMs, false);
     } catch (error) {
       this.#report(batch, running.startedAt, performance.now() - running.startedAt, true);
