@@ -78,19 +78,20 @@ describe('a call is let in by what it will take', () => {
 
   test('what an estimate must be times is measured', async () => {
     const { predict, runner } = await startLearnt();
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < 40; round++) {
       void predict([1]);
       await turns();
       void predict([2], { deadlineMs: 1_000 });
-      // Each comes half as late again as was said.
-      await runner.end(20);
-      await runner.end(10);
+      // 10 ms on average, as ever, but one cannot rely on it.
+      const tookMs = round % 2 === 0 ? 5 : 15;
+      await runner.end(tookMs);
+      await runner.end(tookMs);
     }
     void predict([1]);
     await turns();
     const shortestMs = await shortestDeadlineMs(predict);
-    expect(shortestMs).toBeGreaterThan(20 * 1.2);
-    expect(shortestMs).toBeLessThan(20 * 3);
+    expect(shortestMs).toBeGreaterThan(20 * 1.7);
+    expect(shortestMs).toBeLessThan(20 * 4);
   });
 
   test('a version that was not tried for long is tried again, whatever it took', async () => {

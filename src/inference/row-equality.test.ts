@@ -1,4 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
+import { checkRows } from './row-check.ts';
 import { numbersOf } from './testing-engine.ts';
 import { startBatcher, turns } from './testing-runner.ts';
 
@@ -61,4 +64,25 @@ test('a row that left is not found any more', async () => {
   await runner.end(1);
   expect(runner.valuesOf()).toEqual([[2]]); // it came while the other ran
   expect(numbersOf((await stays)[0], 'doubled')).toEqual([4]);
+});
+
+test('nothing keeps a row that has run', async () => {
+  const started = startBatcher();
+  const { runner } = started;
+  const data = await (async () => {
+    const values = Float32Array.of(1, 2, 3);
+    const row = { values: { data: values, dims: [3] } };
+    const { batcher, version } = started;
+    const call = batcher.submit(version, checkRows(version.manifest, [row]), { model: '', version: '', rows: [row] });
+    await turns();
+    await runner.end(1);
+    await call;
+    return new WeakRef(values);
+  })();
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  await turns();
+  collectGarbage();
+  expect(data.deref()).toBe(undefined);
+  expect(started.batcher.pendingRows).toBe(0);
 });

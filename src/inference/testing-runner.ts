@@ -95,7 +95,7 @@ export async function turns(): Promise<void> {
 export function startBatcher(
   options: Partial<BatcherOptions> = {},
   manifest: Partial<ManifestInput> = {},
-): { batcher: Batcher; runner: TestRunner; predict: PredictValues } {
+): { batcher: Batcher; runner: TestRunner; version: LoadedVersion; predict: PredictValues } {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
   onTestFinished(() => {
     vi.useRealTimers();
@@ -110,7 +110,7 @@ export function startBatcher(
     const checked = checkRows(of.manifest, rows);
     return batcher.submit(of, checked, { model: of.name, version: of.version, rows, ...request });
   };
-  return { batcher, runner, predict };
+  return { batcher, runner, version, predict };
 }
 
 /** A call with a row for each value, or for each list of values. */
