@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { InferenceError } from './engine.ts';
+import type { Measured } from './batch-times.ts';
+import type { InferenceError, LoadedVersion } from './engine.ts';
 import { numbersOf } from './testing-engine.ts';
 import { type PredictValues, startBatcher, turns, versionOf } from './testing-runner.ts';
 
@@ -92,6 +93,24 @@ describe('a call is let in by what it will take', () => {
     const shortestMs = await shortestDeadlineMs(predict);
     expect(shortestMs).toBeGreaterThan(20 * 1.7);
     expect(shortestMs).toBeLessThan(20 * 4);
+  });
+
+  test('also by calls that waited in vain', async () => {
+    const measured = new WeakMap<LoadedVersion, Measured>();
+    const { predict, runner, version } = await startLearnt({ measured });
+    void predict([1]);
+    await turns();
+    const late = kindOf(predict([2], { deadlineMs: 30 })); // thought to take 20
+    vi.advanceTimersByTime(30);
+    expect(await late).toBe('timeout');
+    await runner.end(0);
+    void predict([1]);
+    // Another one knows what batches take, but of no call that was late.
+    const other = startBatcher({ measured });
+    void other.predict([1], { of: version });
+    await turns();
+    const shortestMs = await shortestDeadlineMs(predict);
+    expect(shortestMs / (await shortestDeadlineMs(other.predict, { of: version }))).toBeCloseTo(1.5, 1);
   });
 
   test('a version that was not tried for long is tried again, whatever it took', async () => {

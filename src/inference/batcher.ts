@@ -78,6 +78,8 @@ export class Batcher {
   readonly #running: RunningBatch[] = [];
   readonly #times: BatchTimes;
   readonly #margin = new EstimateMargin();
+  /** Of the calls that ended by their deadlines since a batch was done, the one that began first. */
+  #latest: Call | null = null;
   #isScheduled = false;
   #isStopped = false;
 
@@ -140,6 +142,7 @@ export class Batcher {
   }
 
   readonly #leave = (call: Call): void => {
+    if (call.isLate && call.expectedMs > 0) this.#latest = olderOf(call, this.#latest);
     for (const row of call.rows) this.#queue.leave(row);
   };
 
@@ -233,12 +236,14 @@ export class Batcher {
     }
   }
 
+  // By the call that waited longest, of those of the batch and of those that waited in vain since the last one.
   #measureMargin({ rows }: Batch, now: number): void {
-    let oldest: Call | undefined;
-    for (const { call } of rows) {
-      if (call.expectedMs > 0 && (oldest === undefined || call.startedAt < oldest.startedAt)) oldest = call;
-    }
-    if (oldest !== undefined) this.#margin.add(oldest.expectedMs, now - oldest.startedAt);
+    let oldest = this.#latest;
+    this.#latest = null;
+    for (const { call } of rows) if (call.expectedMs > 0) oldest = olderOf(call, oldest);
+    if (oldest === null) return;
+    const doneAt = oldest.isLate ? Math.max(now, oldest.deadlineAt) : now;
+    this.#margin.add(oldest.expectedMs, doneAt - oldest.startedAt);
   }
 
   #runAgainOrFail(batch: Batch, cause: unknown, hasStarted: boolean): void {
@@ -263,6 +268,10 @@ export class Batcher {
     const queueMs = startedAt - since;
     this.#options.onBatch?.({ model, version: version.version, rows: rows.length, queueMs, computeMs, isFailed });
   }
+}
+
+function olderOf(call: Call, other: Call | null): Call {
+  return other === null || call.startedAt < other.startedAt ? call : other;
 }
 
 function remainingMs({ hasStarted, isDone, startedAt, expectedMs }: RunningBatch, now: number): number {

@@ -16,6 +16,8 @@ export class Call {
   readonly promise: Promise<readonly RowResult[]>;
   /** Its rows in the queue, of which some may have run. */
   rows: readonly WaitingRow[] = [];
+  /** Ended by its deadline. */
+  isLate = false;
   readonly #results: RowResult[];
   readonly #signal: AbortSignal | undefined;
   readonly #deadlines: Deadlines;
@@ -77,6 +79,8 @@ export class Call {
 
   /** Ends the call because its deadline has passed, or will have before its rows are done. */
   expire(): void {
+    if (this.#isSettled) return;
+    this.isLate = true;
     this.fail(timedOut);
   }
 
