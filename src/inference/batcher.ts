@@ -94,6 +94,16 @@ export class Batcher {
     return this.#running.reduce((sum, { rows }) => sum + rows, this.#queue.rows);
   }
 
+  /**
+   * What to answer when the call would come too late even without its own rows, otherwise null. To be asked before they
+   * are checked, which costs more than to refuse them.
+   */
+  refusalOf(version: LoadedVersion, { deadlineMs, lane = 'interactive' }: PredictRequest): typeof refused | null {
+    if (deadlineMs === undefined) return null;
+    const expectedMs = this.#estimateMs(version, [], lane, performance.now());
+    return expectedMs * this.#margin.factor > deadlineMs ? refused : null;
+  }
+
   /** Queues checked rows. Rejects at once with an InferenceError (overloaded) when they would be answered too late. */
   submit(version: LoadedVersion, rows: readonly CheckedRow[], request: PredictRequest): Promise<readonly RowResult[]> {
     const { deadlineMs, lane = 'interactive' } = request;

@@ -105,6 +105,8 @@ class WorkerEngine implements InferenceEngine {
 
   async predict(request: PredictRequest): Promise<readonly RowResult[]> {
     const version = this.#versionFor(request);
+    const refusal = this.#batcher.refusalOf(version, request);
+    if (refusal !== null) return refusal;
     const rows = checkRows(version.manifest, request.rows);
     if (rows.length === 0) return [];
     this.#admit(request);
