@@ -231,12 +231,11 @@ export class Batcher {
     try {
       const inputs = packBatch(version.manifest, rows);
       const done = await this.#runner.run({ type: 'run', key: versionKey(version), inputs }, onStart);
-      const now = performance.now();
       running.isDone = true;
       compute.add(rows.length * longest, done.computeMs);
-      service.add(elements, now - running.startedAt);
-      this.#measureMargin(batch, now);
+      service.add(elements, performance.now() - running.startedAt);
       await this.#results.handOut(batch, done, running.startedAt);
+      this.#measureMargin(batch, performance.now());
       this.#report(batch, running.startedAt, done.computeMs, false);
     } catch (error) {
       this.#report(batch, running.startedAt, performance.now() - running.startedAt, true);
