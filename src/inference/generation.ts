@@ -1,7 +1,8 @@
 /** Worker threads with the versions they loaded when they started, and what waits for them. A swap starts another one. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { Batcher, type Measured } from './batcher.ts';
+import type { Measured } from './batch-times.ts';
+import { Batcher } from './batcher.ts';
 import {
   type BatchReport,
   InferenceError,
@@ -67,7 +68,9 @@ export class Generation {
     this.#options = options;
     const runner = {
       hasIdle: () => this.#pool?.hasIdle() ?? false,
-      run: (message: RunMessage) => this.#pool!.run(message),
+      idleCount: () => this.#pool?.idleCount() ?? 0,
+      hasStagingPlace: () => this.#pool?.hasStagingPlace() ?? false,
+      run: (message: RunMessage, onStart?: () => void) => this.#pool!.run(message, onStart),
     };
     const { workers, maxQueuedRows, maxBatchMs, measured, onBatch } = options;
     this.#batcher = new Batcher(runner, { workers, maxQueuedRows, maxBatchMs, measured, onBatch });
@@ -112,6 +115,11 @@ export class Generation {
   /** Whether callers that know its versions may still ask it, although it may not be the current one any more. */
   get isAnswering(): boolean {
     return !this.#grace.signal.aborted;
+  }
+
+  /** How a call is refused whose rows need not even be checked; null: they may be let in. */
+  refusalOf(version: LoadedVersion, request: PredictRequest): Promise<readonly RowResult[]> | null {
+    return this.#batcher.refusalOf(version, request);
   }
 
   /** Queues checked rows of a version that find() gave. Throws an InferenceError when they cannot be let in. */

@@ -109,6 +109,8 @@ class SwappingEngine implements WorkerEngine {
 
   async predict(request: PredictRequest): Promise<readonly RowResult[]> {
     const { generation, version } = this.#find(request);
+    const refusal = generation.refusalOf(version, request);
+    if (refusal !== null) return refusal;
     const rows = checkRows(version.manifest, request.rows);
     if (rows.length === 0) return [];
     this.#admit(request);

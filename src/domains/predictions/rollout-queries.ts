@@ -72,7 +72,8 @@ const upsert = statement<ModelRollout>(
       ${arg('shadowVersion')}, ${arg('shadowShare')}, ${arg('maxErrorRate')}, ${arg('maxLatencyRatio')},
       ${arg('minCalls')}, clock_timestamp(), ${arg('updatedById')})
     on conflict (organization_id, model) do update set weights = excluded.weights,
-      baseline_version = coalesce(${largestBefore}, excluded.baseline_version),
+      baseline_version = case when ${modelRollouts.weights} = excluded.weights then ${modelRollouts.baselineVersion}
+        else coalesce(${largestBefore}, excluded.baseline_version) end,
       shadow_version = excluded.shadow_version, shadow_share = excluded.shadow_share,
       max_error_rate = excluded.max_error_rate, max_latency_ratio = excluded.max_latency_ratio,
       min_calls = excluded.min_calls, updated_at = ${laterThanBefore}, updated_by_id = excluded.updated_by_id,
@@ -82,7 +83,8 @@ const upsert = statement<ModelRollout>(
 
 /**
  * Sets a rollout and answers it. Its baseline is the version with the largest weight before, of those loaded;
- * the default one of those loaded where there was no rollout, or none of its versions is loaded.
+ * the default one of those loaded where there was no rollout, or none of its versions is loaded. The same weights again
+ * leave the baseline as it is: what is under trial does not become what to return to.
  */
 export async function upsertModelRollout(
   database: Database,

@@ -167,6 +167,13 @@ describe('setModelRollout', () => {
     expect(conflicting.errors?.[0]?.extensions.code).toBe('CONFLICT');
   });
 
+  test('set to the same weights again keeps its baseline: a retry does not end the trial', async () => {
+    await set({ weights: toWeights({ '1': 1 }) });
+    await set({ weights: toWeights({ '2': 1 }) });
+    const { data } = await set({ weights: toWeights({ '2': 1 }) });
+    expect(data.setModelRollout.model.rollout).toMatchObject({ baselineVersion: '1' });
+  });
+
   test('needs the scope admin', async () => {
     const given = { ...viewer, scopes: scopes.filter((scope) => scope !== 'admin') };
     const { errors } = await set({ weights: toWeights({ '1': 1 }) }, given);
