@@ -46,7 +46,7 @@ describe('a server that is away', () => {
     );
     expect(remote.versions()).toEqual([]);
     const error = 'the inference server has not answered yet';
-    expect(remote.failures()).toEqual([{ name: 'doubling', version: '1', error }]);
+    expect(remote.failures()).toEqual([{ name: 'doubling', version: '1', task: 'SENTIMENT', error }]);
     expect(await failureOf(double(remote, 1))).toMatchObject(notAvailable);
     expect(await failureOf(double(remote, 1, { version: '2' }))).toMatchObject({ kind: 'unknown-model' });
     await serveEngine(await startEngine([doubling]), {}, port);
@@ -204,7 +204,7 @@ describe('versions', () => {
     const remote = await connectTo(served);
     expect(remote.versions().map(({ version }) => version)).toEqual(['1']);
     const error = 'doubling/2: HTTP 500: {"error":"no"}';
-    expect(remote.failures()).toEqual([{ name: 'doubling', version: '2', error }]);
+    expect(remote.failures()).toEqual([{ name: 'doubling', version: '2', task: null, error }]);
     expect(await double(remote, 3)).toBe(6);
   });
 });
