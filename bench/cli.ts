@@ -18,7 +18,7 @@ program
 program
   .command('inference [parts...]')
   .description(
-    'the inference engine idle, saturated, overloaded, below a page of sentiment, and with swaps and dying workers',
+    'the inference engine idle, saturated, overloaded, below a page, on each execution provider, with swaps and dying workers',
   )
   .option('--heavy', 'with a model of 22.6 million weights too', false)
   .option('--seconds <n>', 'of each measurement', Number, 2)

@@ -77,7 +77,7 @@ test('killed while calls run and started again, no answer is lost or wrong', { t
     const [result] = await remote.predict(sentimentOf(value));
     expected.set(value, roundedOf(outputOf(result).outputs.probabilities!.data));
   }
-  const counts = { right: 0, wrong: 0, failed: 0, other: 0 };
+  const counts = { right: 0, wrong: 0, unavailable: 0, other: 0 };
   let isOver = false;
   const caller = async (value: number) => {
     while (!isOver) {
@@ -88,7 +88,7 @@ test('killed while calls run and started again, no answer is lost or wrong', { t
           JSON.stringify(roundedOf(result!.outputs.probabilities!.data)) === JSON.stringify(expected.get(value));
         counts[isRight ? 'right' : 'wrong']++;
       } catch (error) {
-        counts[(error as InferenceError).kind === 'failed' ? 'failed' : 'other']++;
+        counts[(error as InferenceError).kind === 'unavailable' ? 'unavailable' : 'other']++;
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
@@ -99,8 +99,8 @@ test('killed while calls run and started again, no answer is lost or wrong', { t
     await expect.poll(() => counts.right).toBeGreaterThan(before + 100);
     server.child.kill('SIGKILL');
     await server.ended;
-    const failed = counts.failed;
-    await expect.poll(() => counts.failed).toBeGreaterThan(failed + 16);
+    const refused = counts.unavailable;
+    await expect.poll(() => counts.unavailable).toBeGreaterThan(refused + 16);
     server = run(environment);
     await served(server);
   }

@@ -3,12 +3,13 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createWorkerEngine } from '../../src/inference/worker-engine.ts';
 import { benchPage } from './page.ts';
+import { benchProviders } from './providers.ts';
 import { createReport, type Report } from './report.ts';
 import { benchSoak } from './soak.ts';
 import { benchIdle, benchOverload, benchSaturated, type SpeedOptions } from './speed.ts';
 import { createWorkloads, type Workloads } from './workload.ts';
 
-const parts = ['idle', 'saturated', 'overload', 'page', 'soak'] as const;
+const parts = ['idle', 'saturated', 'overload', 'page', 'providers', 'soak'] as const;
 
 export interface InferenceBenchFlags {
   /** With a model of 22.6 million weights too. */
@@ -34,12 +35,15 @@ export async function benchInference(names: readonly string[], flags: InferenceB
     const workloads = await createWorkloads(directory, flags.heavy === true);
     await benchSpeed(workloads, flags.seconds, report, isWanted);
     if (isWanted('page')) await benchPage(report);
+    if (isWanted('providers')) {
+      const { forecast, small, heavy } = workloads;
+      await benchProviders([forecast, small, ...(heavy === null ? [] : [heavy])], flags.seconds, report);
+    }
     if (isWanted('soak')) await benchSoak(workloads, flags.minutes, report);
   } finally {
     rmSync(directory, { recursive: true });
   }
-  report.title('Not measured: a GPU (no execution provider but the CPU can be chosen).');
-  if (flags.heavy !== true) report.figure('And the heavy model: add --heavy.');
+  if (flags.heavy !== true) report.title('Not measured: the heavy model; add --heavy.');
 }
 
 async function benchSpeed(

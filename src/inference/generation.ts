@@ -182,5 +182,5 @@ export function shuttingDown(): InferenceError {
 }
 
 function cannotRun(): InferenceError {
-  return new InferenceError('failed', 'Predictions are not available now.');
+  return new InferenceError('unavailable', 'Predictions are not available now.');
 }

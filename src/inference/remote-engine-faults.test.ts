@@ -10,7 +10,7 @@ import { startGatedEngine } from './testing-gate.ts';
 import { type TestVersion, writeTestVersion } from './testing-model.ts';
 
 const predictDoubling = { model: 'doubling', version: '1' };
-const notAvailable = { kind: 'failed', message: 'Predictions are not available now.' };
+const notAvailable = { kind: 'unavailable', message: 'Predictions are not available now.' };
 
 async function connectTo({ url }: Pick<ServedEngine, 'url'>, options: Partial<RemoteEngineOptions> = {}) {
   const nothing = { versions: [], failures: [] };
@@ -129,7 +129,7 @@ describe('a server that says no', () => {
     [503, 'overloaded', 'Too many predictions are waiting; try again later.'],
     [429, 'overloaded', 'Too many predictions are waiting; try again later.'],
     [504, 'timeout', 'The prediction took too long.'],
-    [404, 'failed', 'Predictions are not available now.'],
+    [404, 'unavailable', 'Predictions are not available now.'],
   ])('by %i is asked once more, and callers are told: %s', async (status, kind, message) => {
     const { remote, asked } = await refusing(status);
     expect(await failureOf(double(remote, 1))).toMatchObject({ kind, message });

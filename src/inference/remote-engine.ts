@@ -196,5 +196,5 @@ function tookTooLong(cause?: unknown): InferenceError {
 }
 
 function cannotRun(cause?: unknown): InferenceError {
-  return new InferenceError('failed', 'Predictions are not available now.', { cause });
+  return new InferenceError('unavailable', 'Predictions are not available now.', { cause });
 }

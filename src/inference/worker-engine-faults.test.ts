@@ -78,10 +78,10 @@ describe('a dying worker', () => {
     const engine = await startEngine([doubling], { workerFile }, directory);
     writeFileSync(file, '');
     const error = await failureOf(engine.predict({ ...predictDoubling, rows: [valuesRow(poison)] }));
-    expect(error).toMatchObject({ kind: 'failed', message: 'Predictions are not available now.' });
+    expect(error).toMatchObject({ kind: 'unavailable', message: 'Predictions are not available now.' });
     const refused = failureOf(engine.predict({ ...predictDoubling, rows: [valuesRow(1)] }));
     expect(engine.pendingRows()).toBe(0);
-    expect((await refused).kind).toBe('failed');
+    expect((await refused).kind).toBe('unavailable');
     rmSync(file);
     await expect
       .poll(() => engine.predict({ ...predictDoubling, rows: [valuesRow(1)] }).catch((cause) => cause), {

@@ -1,6 +1,13 @@
+import type { GraphQLError } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import type { InferenceEngine, LoadedVersion, VersionFailure } from '../../inference/engine.ts';
-import { listModels } from './models.ts';
+import {
+  type InferenceEngine,
+  InferenceError,
+  type InferenceErrorKind,
+  type LoadedVersion,
+  type VersionFailure,
+} from '../../inference/engine.ts';
+import { listModels, toPublicError } from './models.ts';
 import { defaultVersion } from './version-choice.ts';
 
 function loaded(version: string, precision: string, executionProvider = 'cpu', name = 'm'): LoadedVersion {
@@ -34,5 +41,16 @@ test('models are listed by name, with what failed where the task is known', () =
   expect(listModels(engine as unknown as InferenceEngine)).toEqual([
     { name: 'a', task: 'SENTIMENT', versions: [], failedVersions: [failures[2]] },
     { name: 'm', task: 'TENSOR', versions: [expect.objectContaining({ version: '1' })], failedVersions: [failures[0]] },
+  ]);
+});
+
+test('clients are told what they can do about a prediction that failed', () => {
+  const codeOf = (kind: InferenceErrorKind) =>
+    (toPublicError(new InferenceError(kind, 'x')) as GraphQLError).extensions?.code;
+  expect([codeOf('overloaded'), codeOf('unavailable')]).toEqual(['OVERLOADED', 'OVERLOADED']);
+  expect([codeOf('timeout'), codeOf('invalid-input'), codeOf('failed')]).toEqual([
+    'TIMEOUT',
+    'BAD_USER_INPUT',
+    undefined,
   ]);
 });

@@ -43,10 +43,14 @@ export function toEntry({ name, version, precision, executionProvider }: LoadedV
   return { model: name, version, precision, executionProvider };
 }
 
+/** A worker or a server that is away is back within seconds, or after an operator's work. */
+const unavailableSeconds = 5;
+
 /** What a failed inference means to a client; other errors pass unchanged. */
 export function toPublicError(error: unknown): unknown {
   if (!(error instanceof InferenceError)) return error;
   if (error.kind === 'overloaded') return overloaded(error.message);
+  if (error.kind === 'unavailable') return overloaded(error.message, unavailableSeconds);
   if (error.kind === 'timeout' || error.kind === 'aborted') return timeout(error.message);
   if (error.kind === 'invalid-input') return publicError('BAD_USER_INPUT', error.message);
   return error;

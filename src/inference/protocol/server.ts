@@ -42,6 +42,7 @@ const statuses: Readonly<Record<InferenceErrorKind, number>> = {
   'unknown-model': 404,
   'invalid-input': 400,
   overloaded: 503,
+  unavailable: 503,
   timeout: 504,
   // The server is shutting down; a client that has gone reads no status.
   aborted: 503,
