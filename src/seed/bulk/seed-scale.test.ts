@@ -107,7 +107,10 @@ describe('seedScale', () => {
     await expect(seedScale(options)).rejects.toThrow(
       'the database holds data already (Lakeside, Riverbank): add --reset to delete all of it and seed again',
     );
-    const score = async () => Number((await rows(`select avg(sentiment_score) as mean from messages`))[0]!.mean);
+    const score = async () => {
+      const [found] = (await rows('select avg(sentiment_score) as mean from messages')) as { mean: number }[];
+      return Number(found!.mean);
+    };
     const before = await Promise.all(tables.map(digest));
     const scoreBefore = await score();
     await seedScale({ ...options, isReset: true });
