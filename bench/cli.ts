@@ -4,6 +4,7 @@ import { benchFaults } from './faults/cli.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
+import { benchSearch } from './search.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
 program
@@ -16,7 +17,9 @@ program
   .action(benchFaults);
 program
   .command('inference [parts...]')
-  .description('the inference engine idle, saturated, overloaded, below a page of sentiment, and with dying workers')
+  .description(
+    'the inference engine idle, saturated, overloaded, below a page, on each execution provider, with swaps and dying workers',
+  )
   .option('--heavy', 'with a model of 22.6 million weights too', false)
   .option('--seconds <n>', 'of each measurement', Number, 2)
   .option('--minutes <n>', 'of the soak', Number, 1)
@@ -29,4 +32,12 @@ program
   .command('row-level-security')
   .description('what policies of Postgres would cost as a second wall between organizations')
   .action(benchRowLevelSecurity);
+program
+  .command('search')
+  .description(
+    'documents found by words, by meaning and by both, of the questions of Banking77; time for 100,000 passages',
+  )
+  .requiredOption('--data <folder>', 'the folder that holds banking77/train.csv and test.csv')
+  .option('--questions <n>', 'of the 3,080 test questions', Number, 3_080)
+  .action(benchSearch);
 await program.parseAsync();

@@ -3,6 +3,8 @@ import { Registry } from 'prom-client';
 import { createDemoAuthenticator } from '../src/auth/demo-viewer.ts';
 import { readConfig } from '../src/config.ts';
 import type { SharedDatabase } from '../src/db/database.ts';
+import { createPassageIndex } from '../src/domains/documents/passage-index.ts';
+import { Rollouts } from '../src/domains/predictions/rollouts.ts';
 import { createApp } from '../src/http/app.ts';
 import type { InferenceEngine } from '../src/inference/engine.ts';
 
@@ -23,6 +25,8 @@ export function createInProcessApp(
       analyticsDatabase: database,
       inference,
       predictions: { record: () => {} },
+      rollouts: new Rollouts({ database, inference }),
+      vectors: createPassageIndex({ database }),
       authenticate: createDemoAuthenticator(accounts),
     },
     log: pino({ level: 'error' }),

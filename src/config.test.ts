@@ -17,7 +17,7 @@ describe('settings', () => {
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud": expected trace, debug, info, warn, error, fatal or silent'],
     [{ DATABASE_POOL: '0' }, 'DATABASE_POOL is "0": expected connections of this process, 1 to 200'],
     [{ MODELS_POLL_MS: '-1' }, 'MODELS_POLL_MS is "-1": expected milliseconds between two looks'],
-    [{ INFERENCE_URL: 'triton:8000' }, 'INFERENCE_URL is "triton:8000": expected http(s) URL of a server'],
+    [{ INFERENCE_URL: 'triton:8000' }, 'INFERENCE_URL is the value given: expected http(s) URL of a server'],
     [
       { EXECUTION_PROVIDERS: 'cpu,gpu' },
       'EXECUTION_PROVIDERS is "cpu,gpu": expected cuda, webgpu and cpu in the order',
@@ -41,5 +41,6 @@ describe('settings', () => {
   test('production refuses to serve everybody unless it is said on purpose', () => {
     expect(() => readConfig({ NODE_ENV: 'production' })).toThrow(/AUTH=off/);
     expect(readConfig({ NODE_ENV: 'production', AUTH: 'off' })).toMatchObject({ hasGraphiql: false });
+    expect(readConfig({ NODE_ENV: 'production' }, 'models').auth).toEqual({ mode: 'off' });
   });
 });

@@ -75,10 +75,14 @@ export interface Config {
 }
 
 /**
- * Reads and checks the settings: the only reader of the environment. An empty value counts as unset.
+ * Reads and checks the settings: the only reader of the environment. An empty value counts as unset. Who serves models
+ * only has nobody to authenticate.
  * @throws StartupError with one line per wrong setting: its name, its value and what is allowed.
  */
-export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+export function readConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+  serves: 'graphql' | 'models' = 'graphql',
+): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = settings.safeParse(given);
   if (!parsed.success) {
@@ -106,7 +110,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     executionProviders: value.EXECUTION_PROVIDERS,
     inferenceWorkers: value.INFERENCE_WORKERS,
     predictionCacheBytes: value.PREDICTION_CACHE_BYTES,
-    auth: readAuth(value),
+    auth: serves === 'graphql' ? readAuth(value) : { mode: 'off' },
     corsOrigins: value.CORS_ORIGINS,
     trustedProxies: value.TRUSTED_PROXIES,
     requestTimeoutMs: value.REQUEST_TIMEOUT_MS,
@@ -162,7 +166,7 @@ function readAuth(value: Settings): AuthConfig {
 /** A value that may hold a password is not repeated in an error. */
 function describeIssue(name: string, environment: NodeJS.ProcessEnv): string {
   const allowed = settings.shape[name as keyof typeof settings.shape]?.description ?? 'a valid value';
-  const isSecret = name === 'DATABASE_URL' || name === 'REDIS_URL';
+  const isSecret = name === 'DATABASE_URL' || name === 'REDIS_URL' || name === 'INFERENCE_URL';
   const shown = isSecret ? 'the value given' : JSON.stringify(environment[name] ?? '');
   return `${name} is ${shown}: expected ${allowed}`;
 }

@@ -1,7 +1,9 @@
 import type { Database, SharedDatabase } from './db/database.ts';
+import type { Rollouts } from './domains/predictions/rollouts.ts';
 import { forbidden, unauthenticated } from './errors.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
+import type { VectorIndex } from './inference/vector-index.ts';
 
 /** What a token may be good for; none implies another. */
 export const scopes = ['read', 'write', 'admin'] as const;
@@ -21,6 +23,8 @@ export interface Dependencies {
   analyticsDatabase: SharedDatabase;
   inference: InferenceEngine;
   predictions: PredictionSink;
+  rollouts: Rollouts;
+  vectors: VectorIndex;
   /**
    * The viewer of a request, or null when it does not say who asks.
    * @throws UNAUTHENTICATED for a token that is not good
@@ -34,6 +38,8 @@ export interface Context {
   readonly analyticsDatabase: Database;
   readonly inference: InferenceEngine;
   readonly predictions: PredictionSink;
+  readonly rollouts: Rollouts;
+  readonly vectors: VectorIndex;
   readonly requestId: string;
   /** Aborted when the request's time is over or its client has gone; its reason is the error to answer with. */
   readonly signal: AbortSignal;
@@ -68,6 +74,8 @@ export async function createContext(
     analyticsDatabase: dependencies.analyticsDatabase.within(bounds),
     inference: dependencies.inference,
     predictions: dependencies.predictions,
+    rollouts: dependencies.rollouts,
+    vectors: dependencies.vectors,
     requestId,
     signal,
     remainingMs,

@@ -60,7 +60,13 @@ function toolPath(tool) {
 }
 
 function handOver(node, args) {
-  const env = { ...process.env, PATH: [join(modules, '.bin'), pathWithoutProject()].join(delimiter) };
+  // Worker threads come and go with the models. glibc gives each thread an arena, of which it returns little: by ten swaps of
+  // models a minute RSS grows by 49 MiB a minute, with two arenas by none, at the same number of predictions.
+  const env = {
+    MALLOC_ARENA_MAX: '2',
+    ...process.env,
+    PATH: [join(modules, '.bin'), pathWithoutProject()].join(delimiter),
+  };
   // The same process goes on as the other program: no signal, exit code or parent to pass on.
   if (process.execve && process.platform !== 'win32') process.execve(node, [node, ...args], env);
   const child = spawn(node, args, { stdio: 'inherit', env });

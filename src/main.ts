@@ -6,7 +6,11 @@ import type { Pool } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
+import { createDocumentEmbedder } from './domains/documents/document-embedder.ts';
+import { createPassageIndex } from './domains/documents/passage-index.ts';
+import { findVectorExtension } from './domains/documents/queries/passage.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
+import { Rollouts } from './domains/predictions/rollouts.ts';
 import { StartupError } from './errors.ts';
 import { explainFailure } from './explain-failure.ts';
 import { createAdmission } from './http/admission.ts';
@@ -17,8 +21,8 @@ import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import { createCachedEngine } from './inference/prediction-cache.ts';
-import { scanModelRepository } from './inference/repository.ts';
-import { createWorkerEngine } from './inference/worker-engine.ts';
+import type { PredictionSink } from './inference/prediction-sink.ts';
+import { openEngine } from './open-engine.ts';
 import { createRedis, type Redis } from './redis/client.ts';
 import { seedDemoOnce } from './seed/demo.ts';
 import { createShutdown, type Shutdown } from './shutdown.ts';
@@ -49,7 +53,6 @@ async function main(config: Config): Promise<void> {
 
 async function start(given: Process): Promise<string> {
   const { config, log, shutdown } = given;
-  const repository = await scanModels(config.modelsDir);
   const server = await openDatabaseServer({
     ...config,
     purpose: 'npm start',
@@ -62,9 +65,7 @@ async function start(given: Process): Promise<string> {
   const database = openPool(given, server, 'requests', config.databasePoolSize);
   const analyticsDatabase = openPool(given, server, 'analytics', config.analyticsPoolSize);
 
-  const inference = await openInference(given, repository);
-  for (const failure of inference.failures()) log.error(failure, 'a model version could not be loaded');
-
+  const inference = await openInference(given);
   if (config.environment !== 'production') await fillInDemo(given, database, inference);
   return serve(given, database, analyticsDatabase, inference);
 }
@@ -78,10 +79,19 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
   });
   shutdown.onEnd(() => predictions.flush());
   metrics.watchPredictions(predictions);
+  const rollouts = await openRollouts(given, database, inference);
   const redis = openRedis(given);
   const authenticate = createAuthenticator({ ...config, database, log, registry });
   const app = createApp({
-    dependencies: { database, analyticsDatabase, inference, predictions, authenticate },
+    dependencies: {
+      database,
+      analyticsDatabase,
+      inference,
+      predictions,
+      rollouts,
+      vectors: createPassageIndex({ database, hasVectors: await findVectorExtension(database) }),
+      authenticate,
+    },
     log,
     registry,
     settings: config,
@@ -106,7 +116,25 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
     admission.close();
   });
   if (config.metricsPort !== undefined) await serveMetrics(given, config.metricsPort);
+  startEmbedder(given, database, inference, predictions);
   return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+}
+
+/** Behind the listener, so that no start waits for it. */
+function startEmbedder(
+  { log, shutdown }: Process,
+  database: Pool,
+  inference: InferenceEngine,
+  predictions: PredictionSink,
+): void {
+  const embedder = createDocumentEmbedder({
+    database,
+    inference,
+    predictions,
+    onError: (error) => log.error({ err: error }, 'documents could not be embedded'),
+  });
+  embedder.start();
+  shutdown.onEnd(() => embedder.close());
 }
 
 function openPool(
@@ -130,16 +158,28 @@ function openPool(
   return pool;
 }
 
-async function openInference({ config, log, metrics, shutdown }: Process, repository: Repository) {
-  const engine = await createWorkerEngine({
-    repository,
-    onBatch: metrics.onBatch,
-    onWorkerExit: (reason) => log.error({ reason }, 'an inference worker ended and is replaced'),
-    ...(config.inferenceWorkers !== undefined && { workers: config.inferenceWorkers }),
+async function openInference(given: Process): Promise<InferenceEngine> {
+  const engine = await openEngine(given);
+  const { predictionCacheBytes: maxBytes } = given.config;
+  return maxBytes > 0 ? createCachedEngine({ engine, maxBytes, onLookup: given.metrics.onLookup }) : engine;
+}
+
+async function openRollouts({ log, metrics, shutdown }: Process, database: Pool, inference: InferenceEngine) {
+  const rollouts = new Rollouts({
+    database,
+    inference,
+    onCall: metrics.onCall,
+    onReturn: (rollout) => {
+      const { organizationId, model, baselineVersion, returnedReason } = rollout;
+      log.warn({ organizationId, model, baselineVersion, returnedReason }, 'a rollout returned to its baseline');
+      metrics.onRolloutReturn(rollout);
+    },
+    onError: (error) => log.error({ err: error }, 'rollouts could not be read or written'),
   });
-  shutdown.onEnd(() => engine.close());
-  const { predictionCacheBytes: maxBytes } = config;
-  return maxBytes > 0 ? createCachedEngine({ engine, maxBytes, onLookup: metrics.onLookup }) : engine;
+  shutdown.onEnd(() => rollouts.close());
+  metrics.watchShadows(rollouts.shadows);
+  await rollouts.start();
+  return rollouts;
 }
 
 function openRedis({ config, log, metrics, shutdown }: Process): Redis | null {
@@ -166,16 +206,6 @@ async function fillInDemo({ log, shutdown }: Process, database: Pool, inference:
     if (shutdown.hasBegun) throw error;
     log.error({ err: error }, 'the demo data could not be filled in');
   }
-}
-
-type Repository = Awaited<ReturnType<typeof scanModelRepository>>;
-
-function scanModels(directory: string): Promise<Repository> {
-  return scanModelRepository(directory).catch((error: unknown) => {
-    throw new StartupError(
-      `MODELS_DIR is "${directory}": expected a folder that can be read (${(error as Error).message})`,
-    );
-  });
 }
 
 function explain(error: unknown, { host, port }: Config): string {

@@ -47,6 +47,7 @@ export async function callInLoops(
 }
 
 export interface RateFigures {
+  /** Calls. */
   offered: number;
   /** Milliseconds from call to answer, of the accepted, the refused at once, and those that gave up waiting. */
   readonly acceptedMs: number[];
@@ -56,18 +57,19 @@ export interface RateFigures {
   rowsPerSecond: number;
 }
 
-/** Calls of one row at a fixed rate for some time, each with a deadline; resolves when all have been answered. */
+/** Calls at a fixed rate for some time, each with a deadline; resolves when all have been answered. */
 export async function callAtRate(
   engine: InferenceEngine,
   workload: Workload,
-  load: { rowsPerSecond: number; seconds: number; deadlineMs: number },
+  load: { rowsPerSecond: number; rowsPerCall: number; seconds: number; deadlineMs: number },
 ): Promise<RateFigures> {
   const { model, version } = workload;
   const figures: RateFigures = { offered: 0, acceptedMs: [], overloadedMs: [], timeoutMs: [], rowsPerSecond: 0 };
   const pending = new Set<Promise<void>>();
   const call = async () => {
+    const rows = Array.from({ length: load.rowsPerCall }, workload.nextRow);
     const calledAt = performance.now();
-    const request = { model, version, rows: [workload.nextRow()], deadlineMs: load.deadlineMs };
+    const request = { model, version, rows, deadlineMs: load.deadlineMs };
     const [result] = await engine.predict(request).catch((error: InferenceError) => [error]);
     const tookMs = performance.now() - calledAt;
     if (!(result instanceof InferenceError)) figures.acceptedMs.push(tookMs);
@@ -80,12 +82,13 @@ export async function callAtRate(
   while (elapsedMs < load.seconds * 1_000) {
     await pause(1);
     elapsedMs = performance.now() - startedAt;
-    for (const due = (elapsedMs * load.rowsPerSecond) / 1_000; figures.offered < due; figures.offered += 1) {
+    const due = (elapsedMs * load.rowsPerSecond) / load.rowsPerCall / 1_000;
+    for (; figures.offered < due; figures.offered += 1) {
       const answer = call().finally(() => pending.delete(answer));
       pending.add(answer);
     }
   }
-  figures.rowsPerSecond = (figures.acceptedMs.length * 1_000) / elapsedMs;
+  figures.rowsPerSecond = (figures.acceptedMs.length * load.rowsPerCall * 1_000) / elapsedMs;
   await Promise.all(pending);
   return figures;
 }

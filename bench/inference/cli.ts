@@ -3,12 +3,13 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createWorkerEngine } from '../../src/inference/worker-engine.ts';
 import { benchPage } from './page.ts';
+import { benchProviders } from './providers.ts';
 import { createReport, type Report } from './report.ts';
 import { benchSoak } from './soak.ts';
 import { benchIdle, benchOverload, benchSaturated, type SpeedOptions } from './speed.ts';
 import { createWorkloads, type Workloads } from './workload.ts';
 
-const parts = ['idle', 'saturated', 'overload', 'page', 'soak'] as const;
+const parts = ['idle', 'saturated', 'overload', 'page', 'providers', 'soak'] as const;
 
 export interface InferenceBenchFlags {
   /** With a model of 22.6 million weights too. */
@@ -34,16 +35,19 @@ export async function benchInference(names: readonly string[], flags: InferenceB
     const workloads = await createWorkloads(directory, flags.heavy === true);
     await benchSpeed(workloads, flags.seconds, report, isWanted);
     if (isWanted('page')) await benchPage(report);
+    if (isWanted('providers')) {
+      const { forecast, small, heavy } = workloads;
+      await benchProviders([forecast, small, ...(heavy === null ? [] : [heavy])], flags.seconds, report);
+    }
     if (isWanted('soak')) await benchSoak(workloads, flags.minutes, report);
   } finally {
     rmSync(directory, { recursive: true });
   }
-  report.title('Not measured: a GPU (no execution provider but the CPU can be chosen), swaps of versions.');
-  if (flags.heavy !== true) report.figure('And the heavy model: add --heavy.');
+  if (flags.heavy !== true) report.title('Not measured: the heavy model; add --heavy.');
 }
 
 async function benchSpeed(
-  { repository, sentiment, small, heavy }: Workloads,
+  { repository, sentiment, forecast, small, heavy }: Workloads,
   seconds: number,
   report: Report,
   isWanted: (part: 'idle' | 'saturated' | 'overload') => boolean,
@@ -55,16 +59,17 @@ async function benchSpeed(
     const heavyToo = heavy === null ? [] : [heavy];
     if (isWanted('idle')) {
       report.title('Idle: p50 of one prediction');
-      for (const workload of [sentiment, small, ...heavyToo]) await benchIdle(options, workload);
+      for (const workload of [sentiment, forecast, small, ...heavyToo]) await benchIdle(options, workload);
     }
     if (isWanted('saturated')) {
       report.title(`Saturated: callers of one row, ${workers} worker threads, medians of rounds`);
-      for (const workload of [sentiment, small, ...heavyToo]) await benchSaturated(options, workload);
+      for (const workload of [sentiment, forecast, small, ...heavyToo]) await benchSaturated(options, workload);
     }
     if (isWanted('overload')) {
-      // Not the sentiment model: twice its rows are more than one thread can ask for.
-      report.title('Overload: calls of one row, twice the maximum');
-      for (const workload of [small, ...heavyToo]) await benchOverload(options, workload);
+      report.title('Overload: twice the maximum');
+      // Of the shipped models one thread cannot ask for twice as much in calls of one row.
+      for (const workload of [sentiment, forecast]) await benchOverload(options, workload, 64);
+      for (const workload of [small, ...heavyToo]) await benchOverload(options, workload, 1);
     }
   } finally {
     await engine.close();

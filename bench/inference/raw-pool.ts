@@ -15,8 +15,8 @@ export interface RawPool {
 }
 
 export function startRawPool(workload: Workload, threads: number): RawPool {
-  const { output, idsPerRow, files } = workload;
-  const setup: RawSetup = { modelPath: files.modelPath, output, idsPerRow };
+  const { output, input, files } = workload;
+  const setup: RawSetup = { modelPath: files.modelPath, output, input };
   const file = new URL('./raw-worker.ts', import.meta.url);
   const workers = Array.from({ length: threads }, () => new Worker(file, { workerData: setup }));
   const ask = async <Answer>(worker: Worker, task: RawTask): Promise<Answer> => {

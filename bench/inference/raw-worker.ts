@@ -2,12 +2,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Batch } from './workload.ts';
+import type { Batch, RowInput } from './workload.ts';
 
 export interface RawSetup {
   readonly modelPath: string;
   readonly output: string;
-  readonly idsPerRow: number;
+  readonly input: RowInput;
 }
 
 export type RawTask =
@@ -20,12 +20,13 @@ export type RawTask =
   | { readonly type: 'close' };
 
 const port = parentPort!;
-const { modelPath, output, idsPerRow } = workerData as RawSetup;
+const { modelPath, output, input } = workerData as RawSetup;
 const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 };
 const session = await InferenceSession.create(modelPath, options);
 
-async function run({ ids, rows }: Batch): Promise<Float32Array> {
-  const results = await session.run({ input_ids: new Tensor('int32', ids, [rows, idsPerRow]) }, [output]);
+async function run({ data, rows }: Batch): Promise<Float32Array> {
+  const tensor = new Tensor(input.type, data as Float32Array, [rows, input.length]);
+  const results = await session.run({ [input.name]: tensor }, [output]);
   return results[output]!.data as Float32Array;
 }
 
@@ -51,10 +52,10 @@ async function time(batch: Batch, runs: number): Promise<number[]> {
   return durationsMs;
 }
 
-async function answer({ ids, rows }: Batch): Promise<Float32Array[]> {
+async function answer({ data, rows }: Batch): Promise<Float32Array[]> {
   const outputs: Float32Array[] = [];
   for (let row = 0; row < rows; row++) {
-    outputs.push(await run({ ids: ids.subarray(row * idsPerRow, (row + 1) * idsPerRow), rows: 1 }));
+    outputs.push(await run({ data: data.subarray(row * input.length, (row + 1) * input.length), rows: 1 }));
   }
   return outputs;
 }

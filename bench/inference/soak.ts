@@ -1,120 +1,153 @@
-/** Mixed load while workers die: every answer is compared with the right one. */
+/** Mixed load while versions are swapped and workers die: every answer is compared with the right one. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { BroadcastChannel } from 'node:worker_threads';
-import { type InferenceEngine, InferenceError, type Lane } from '../../src/inference/engine.ts';
-import { createWorkerEngine } from '../../src/inference/worker-engine.ts';
+import { BroadcastChannel, type Worker } from 'node:worker_threads';
+import { createWorkerEngine, type WorkerEngine } from '../../src/inference/worker-engine.ts';
 import { slope } from '../statistics.ts';
-import { answerRows, isRight, type KnownRows } from './known-rows.ts';
-import type { MortalMessage } from './mortal-worker.ts';
+import { answerRows, type KnownRows } from './known-rows.ts';
+import type { DieMessage } from './mortal-worker.ts';
 import type { Report } from './report.ts';
+import { Counts, callUntil, mixedLoad } from './soak-load.ts';
+import { type SwappedVersions, writeSwappedVersions } from './soak-versions.ts';
 import type { Workloads } from './workload.ts';
 
-// Not one every few tenths of a second in a short soak: a batch that loses two workers fails, as it should.
 const killsAtMost = 20;
+const swapsAtMost = 50;
+// Not one every few tenths of a second in a short soak: a batch that loses two workers fails, as it should, and so does a
+// call of a version that was swapped away twice since.
 const killsPerMinute = 20;
+const swapsPerMinute = 50;
 // Two, so that the batch of a dying one has another to go to.
 const workers = 2;
 const knownSentimentRows = 2_000;
 const knownEncoderRows = 500;
-const answerLimitMs = 30_000;
 const growthTarget = 0.1;
+// Old threads end ten seconds after the last swap, and when nothing waits for them any more.
+const retiredWithinMs = 20_000;
 
-interface Caller {
-  readonly known: KnownRows;
-  readonly rows: number;
-  readonly lane?: Lane;
-  readonly deadlineMs?: number;
-  /** Half of the calls are abandoned after this time. */
-  readonly abortMs?: number;
-}
-
-class Counts {
-  calls = 0;
-  right = 0;
-  wrong = 0;
-  failed = 0;
-  /** What the caller had asked for by its deadline or signal. */
-  refused = 0;
-  unanswered = 0;
-  readonly reasons = new Map<string, number>();
-}
-
-/** No lost and no wrong answer over minutes of load with 20 dead workers, and the slope of the memory. */
-export async function benchSoak(
-  { repository, sentiment, small }: Workloads,
-  minutes: number,
-  report: Report,
-): Promise<void> {
+/** No lost and no wrong answer over minutes of load with 50 swaps and 20 dead workers, and what they leave behind. */
+export async function benchSoak(workloads: Workloads, minutes: number, report: Report): Promise<void> {
   report.title(`Soak: ${minutes} min of mixed load, ${workers} worker threads`);
-  const kills = Math.max(1, Math.min(killsAtMost, Math.floor(minutes * killsPerMinute)));
-  const texts = await answerRows(sentiment, knownSentimentRows);
-  const encoded = await answerRows(small, knownEncoderRows);
-  const channel = new BroadcastChannel('tributary-soak');
-  const alive: number[] = [];
-  channel.onmessage = (event) => {
-    const message = (event as { data: MortalMessage }).data;
-    if (message.type === 'born') alive.push(message.threadId);
-  };
-  let ended = 0;
-  const engine = await createWorkerEngine({
-    repository,
-    workers,
-    workerFile: new URL('./mortal-worker.ts', import.meta.url),
-    onWorkerExit: () => {
-      ended += 1;
-    },
-  });
-  const killOldest = () => {
-    const threadId = alive.shift();
-    if (threadId !== undefined) channel.postMessage({ type: 'die', threadId } satisfies MortalMessage);
-  };
-  // Swaps of versions belong beside the kills, once the engine can load one while it serves.
-  const disturbances = [{ times: kills, act: killOldest }];
-  const counts = new Counts();
+  const directory = mkdtempSync(join(tmpdir(), 'tributary-soak-'));
   try {
-    const memory = await runLoad(engine, mixedLoad(texts, encoded), { seconds: minutes * 60, disturbances, counts });
-    reportAnswers(report, counts, { kills, ended, pendingRows: engine.pendingRows() });
-    reportMemory(report, memory);
+    const swapped = writeSwappedVersions(directory, workloads.repository);
+    const texts = await answerRows(workloads.sentiment, knownSentimentRows, swapped.files);
+    const encoded = await answerRows(workloads.small, knownEncoderRows);
+    await soak({ workloads, swapped, texts, encoded, minutes }, report);
   } finally {
-    await engine.close();
-    channel.close();
+    rmSync(directory, { recursive: true });
   }
 }
 
-function mixedLoad(texts: KnownRows, encoded: KnownRows): Caller[] {
-  const times = (count: number, caller: Caller) => new Array<Caller>(count).fill(caller);
-  return [
-    ...times(16, { known: texts, rows: 1 }),
-    ...times(2, { known: texts, rows: 100 }),
-    ...times(4, { known: encoded, rows: 1 }),
-    ...times(1, { known: encoded, rows: 40, lane: 'bulk' }),
-    ...times(2, { known: texts, rows: 10, deadlineMs: 5 }),
-    ...times(2, { known: encoded, rows: 2, abortMs: 3 }),
-  ];
+interface Soak {
+  readonly workloads: Workloads;
+  readonly swapped: SwappedVersions;
+  readonly texts: KnownRows;
+  readonly encoded: KnownRows;
+  readonly minutes: number;
 }
 
-interface LoadOptions {
-  readonly seconds: number;
-  readonly disturbances: readonly { readonly times: number; act(): void }[];
-  readonly counts: Counts;
+async function soak({ workloads, swapped, texts, encoded, minutes }: Soak, report: Report): Promise<void> {
+  const kills = Math.max(1, Math.min(killsAtMost, Math.floor(minutes * killsPerMinute)));
+  const swaps = Math.max(1, Math.min(swapsAtMost, Math.floor(minutes * swapsPerMinute)));
+  const threads = watchThreads();
+  const engine = await createWorkerEngine({
+    repository: workloads.repository,
+    workers,
+    workerFile: new URL('./mortal-worker.ts', import.meta.url),
+  });
+  const before = { threads: threads.alive().length, handles: countHandles() };
+  const swapper = createSwapper(engine, swapped);
+  const disturbances = [
+    { times: kills, act: () => threads.kill(swapper.isSwapping()) },
+    { times: swaps, act: () => swapper.swap() },
+  ];
+  const counts = new Counts();
+  try {
+    const seconds = minutes * 60;
+    const memory = await disturb(seconds, disturbances, (isOver) =>
+      callUntil(isOver, engine, mixedLoad(texts, encoded), counts),
+    );
+    reportAnswers(report, counts);
+    report.check(`workers killed: ${threads.killed()}`, `${kills}`, threads.killed() === kills);
+    report.check(`swaps: ${swapper.done()}, files asked: ${counts.files.size}`, `${swaps}`, swapper.done() === swaps);
+    report.check(`rows pending at the end: ${engine.pendingRows()}`, '0', engine.pendingRows() === 0);
+    reportMemory(report, memory);
+    const retiring = threads.alive().length;
+    await untilRetired(() => threads.alive().length <= before.threads);
+    const after = { threads: threads.alive().length, handles: countHandles() };
+    report.check(`threads: ${retiring}, then ${after.threads}`, `${workers}`, after.threads === workers);
+    const leaked = after.handles - before.handles;
+    report.check(`handles: ${before.handles} before, ${after.handles} after`, 'no more', leaked <= 0);
+  } finally {
+    await engine.close();
+    threads.close();
+  }
+}
+
+/** Knows the threads that live, and ends one as a crash would. */
+function watchThreads() {
+  const alive: Worker[] = [];
+  const watch = (worker: Worker) => {
+    alive.push(worker);
+    worker.once('exit', () => alive.splice(alive.indexOf(worker), 1));
+  };
+  process.on('worker', watch);
+  const channel = new BroadcastChannel('tributary-soak');
+  let killed = 0;
+  // In turns one of the oldest threads, which may be retired already, and of the newest, unless they are loading.
+  const kill = (isLoading: boolean) => {
+    const victim = killed % 2 === 0 || isLoading ? alive[0]! : alive.at(-1)!;
+    victim.once('exit', (code) => {
+      if (code === 0)
+        kill(isLoading); // it was about to end anyway
+      else killed += 1;
+    });
+    channel.postMessage({ threadId: victim.threadId } satisfies DieMessage);
+  };
+  return {
+    alive: () => alive,
+    killed: () => killed,
+    kill,
+    close() {
+      process.off('worker', watch);
+      channel.close();
+    },
+  };
+}
+
+function createSwapper(engine: WorkerEngine, { repositories }: SwappedVersions) {
+  let asked = 0;
+  let done = 0;
+  return {
+    done: () => done,
+    isSwapping: () => asked > done,
+    swap() {
+      const repository = repositories[asked % repositories.length]!;
+      asked += 1;
+      // One that fails is missed in the count.
+      engine.swap(repository).then(
+        () => {
+          done += 1;
+        },
+        (error: Error) => console.error(error.message),
+      );
+    },
+  };
 }
 
 type MemorySample = readonly [seconds: number, mebibytes: number];
 
-async function runLoad(
-  engine: InferenceEngine,
-  callers: readonly Caller[],
-  { seconds, disturbances, counts }: LoadOptions,
+/** Runs the load for so long, with each disturbance so many times at equal distances; answers RSS at each second. */
+async function disturb(
+  seconds: number,
+  disturbances: readonly { readonly times: number; act(): void }[],
+  load: (isOver: () => boolean) => Promise<void>,
 ): Promise<MemorySample[]> {
   let isOver = false;
-  const loop = async (caller: Caller, index: number) => {
-    for (let first = index * 31; !isOver; first += caller.rows) {
-      await callOnce(engine, caller, first, counts);
-      // A caller that is refused at once must not call again at once, and never starve the rest.
-      await (caller.deadlineMs === undefined ? new Promise(setImmediate) : pause(caller.deadlineMs));
-    }
-  };
-  const loops = Promise.all(callers.map(loop));
+  const loaded = load(() => isOver);
   const timers = disturbances.flatMap(({ times, act }) =>
     Array.from({ length: times }, (_, at) => setTimeout(act, (seconds * 1_000 * (at + 1)) / (times + 1))),
   );
@@ -122,74 +155,35 @@ async function runLoad(
   const startedAt = performance.now();
   const elapsedSeconds = () => (performance.now() - startedAt) / 1_000;
   while (elapsedSeconds() < seconds) {
-    await Promise.race([pause(Math.min(1_000, seconds * 20)), loops]);
+    await Promise.race([pause(Math.min(1_000, seconds * 20)), loaded]);
     memory.push([elapsedSeconds(), process.memoryUsage.rss() / 2 ** 20]);
   }
   for (const timer of timers) clearTimeout(timer);
   isOver = true;
-  await loops;
+  await loaded;
   return memory;
 }
 
-async function callOnce(engine: InferenceEngine, caller: Caller, first: number, counts: Counts): Promise<void> {
-  const { known, rows, lane, deadlineMs, abortMs } = caller;
-  const indexes = Array.from({ length: rows }, (_, at) => (first + at) % known.rows.length);
-  const { model, version } = known.workload;
-  const isAborted = abortMs !== undefined && counts.calls % 2 === 0;
-  const request = { model, version, rows: indexes.map((index) => known.rows[index]!), lane, deadlineMs };
-  const signal = isAborted ? AbortSignal.timeout(abortMs) : undefined;
-  counts.calls += 1;
-  const limit = new AbortController();
-  try {
-    const results = await Promise.race([
-      engine.predict({ ...request, signal }),
-      pause(answerLimitMs, null, { signal: limit.signal }),
-    ]);
-    if (results === null) counts.unanswered += 1;
-    else if (results.length !== rows) counts.wrong += 1;
-    else for (const [at, result] of results.entries()) countResult(counts, caller, indexes[at]!, result);
-  } catch (error) {
-    countFailure(counts, caller, error);
-  } finally {
-    limit.abort();
-  }
+/** Open files of this process and what keeps its loop alive; timers, which come and go, aside. */
+function countHandles(): number {
+  const resources = process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate');
+  return resources.length + (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0);
 }
 
-function countResult(
-  counts: Counts,
-  caller: Caller,
-  row: number,
-  result: Awaited<ReturnType<InferenceEngine['predict']>>[number],
-): void {
-  if (result instanceof InferenceError) countFailure(counts, caller, result);
-  else if (isRight(caller.known, row, result)) counts.right += 1;
-  else counts.wrong += 1;
+async function untilRetired(isRetired: () => boolean): Promise<void> {
+  const startedAt = performance.now();
+  while (!isRetired() && performance.now() - startedAt < retiredWithinMs) await pause(100);
 }
 
-function countFailure(counts: Counts, { deadlineMs, abortMs }: Caller, error: unknown): void {
-  const kind = error instanceof InferenceError ? error.kind : String(error);
-  const isWanted =
-    ((kind === 'timeout' || kind === 'overloaded') && deadlineMs !== undefined) ||
-    (kind === 'aborted' && abortMs !== undefined);
-  if (isWanted) counts.refused += 1;
-  else counts.failed += 1;
-  counts.reasons.set(kind, (counts.reasons.get(kind) ?? 0) + 1);
-}
-
-function reportAnswers(
-  report: Report,
-  counts: Counts,
-  { kills, ended, pendingRows }: { kills: number; ended: number; pendingRows: number },
-): void {
+function reportAnswers(report: Report, counts: Counts): void {
   const reasons = [...counts.reasons].map(([kind, count]) => `${kind} ${count}`).join(', ');
+  const shown = (count: number) => count.toLocaleString('en');
   report.figure(
-    `${counts.calls.toLocaleString('en')} calls: ${counts.right.toLocaleString('en')} right rows, ${counts.refused.toLocaleString('en')} refusals as asked for (${reasons || 'none'})`,
+    `${shown(counts.calls)} calls, ${shown(counts.late)} of versions retired meanwhile: ${shown(counts.right)} right rows, ${shown(counts.refused)} refusals as asked for (${reasons || 'none'})`,
   );
-  report.check(`workers killed: ${ended}`, `${kills}`, ended === kills);
   report.check(`wrong answers: ${counts.wrong}`, '0', counts.wrong === 0 && counts.right > 0);
   const lost = counts.failed + counts.unanswered;
   report.check(`lost answers: ${counts.failed} failed, ${counts.unanswered} never came`, '0', lost === 0);
-  report.check(`rows pending at the end: ${pendingRows}`, '0', pendingRows === 0);
 }
 
 // The first third fills caches and heaps.

@@ -117,17 +117,22 @@ async function measureRound({ engine, seconds }: SpeedOptions, workload: Workloa
   };
 }
 
-/** Twice the maximum, measured before and after, in calls of one row with a deadline. */
-export async function benchOverload({ engine, seconds, report }: SpeedOptions, workload: Workload): Promise<void> {
+/** Twice the maximum, measured before and after, in calls of so many rows with a deadline. */
+export async function benchOverload(
+  { engine, seconds, report }: SpeedOptions,
+  workload: Workload,
+  rowsPerCall: number,
+): Promise<void> {
   const maximumNow = async () =>
-    (await callInLoops(engine, workload, { callers: callersForMaximum, seconds })).rowsPerSecond;
+    (await callInLoops(engine, workload, { callers: callersForMaximum, rowsPerCall, seconds })).rowsPerSecond;
   const before = await maximumNow();
-  const load = { rowsPerSecond: before * 2, seconds: seconds * 2, deadlineMs };
+  const load = { rowsPerSecond: before * 2, rowsPerCall, seconds: seconds * 2, deadlineMs };
   const { offered, acceptedMs, overloadedMs, timeoutMs, rowsPerSecond } = await callAtRate(engine, workload, load);
   const maximum = (before + (await maximumNow())) / 2;
+  const offeredRate = (offered * rowsPerCall) / load.seconds;
   const share = (count: number) => `${((count / offered) * 100).toFixed(0)} %`;
   report.figure(
-    `${workload.model}: offered ${rate(offered / load.seconds)}, ${(offered / load.seconds / maximum).toFixed(2)} times the maximum: ${share(acceptedMs.length)} accepted, ${share(overloadedMs.length)} refused, ${share(timeoutMs.length)} timed out`,
+    `${workload.model}, calls of ${rowsPerCall}: offered ${rate(offeredRate)}, ${(offeredRate / maximum).toFixed(2)} times the maximum: ${share(acceptedMs.length)} accepted, ${share(overloadedMs.length)} refused, ${share(timeoutMs.length)} timed out`,
   );
   const acceptedP99Ms = percentile(acceptedMs, 0.99);
   report.check(

@@ -84,8 +84,11 @@ describe.each(listCases)('$field', (list) => {
 test('a prediction stored later than it was made is listed by when it was made', async () => {
   const [from, to] = ['2026-02-03T00:00:00.000Z', '2026-02-03T00:00:01.000Z'];
   const record = { model: 'sentiment', version: '1', precision: 'FP32', latencyMs: 1, batchSize: 1 } as const;
+  const ended = { cacheHits: 0, error: null, shadowOf: null, agreedRows: null };
   const createdAt = '2026-02-03T00:00:00.007Z';
-  await insertPredictions(app.database.pool, [{ ...record, organizationId: app.viewer.organizationId, createdAt }]);
+  await insertPredictions(app.database.pool, [
+    { ...record, ...ended, organizationId: app.viewer.organizationId, createdAt },
+  ]);
   const answer = await app.query(
     'query ($range: TimeRange!) { predictions(filter: { createdAt: $range }) { nodes { createdAt } } }',
     { range: { from, to } },

@@ -3,13 +3,12 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { scopes } from '../context.ts';
 import {
   conversationList,
-  documentList,
   listConversationsByIds,
-  listDocumentsByIds,
   listMessagesByIds,
   listSentimentSummaries,
   messageList,
 } from '../domains/conversations/queries.ts';
+import { documentList, listDocumentsByIds } from '../domains/documents/queries/document.ts';
 import {
   deploymentList,
   featureList,
@@ -26,6 +25,7 @@ import {
   readingList,
   siteList,
 } from '../domains/predictions/queries.ts';
+import { listCallStatistics } from '../domains/predictions/statistics-queries.ts';
 import { type BigTables, endOfTime, loadBigTables, middleOfTime } from '../testing/big-tables.ts';
 import {
   type Captured,
@@ -229,6 +229,24 @@ test.each(planModes)('what is loaded for many parents never reads a whole table 
     const plan = await explain(client, statement);
     expect(printPlan(plan), statement.statement.text).not.toContain('Seq Scan');
   }
+});
+
+test.each(planModes)('the calls of a version are counted from its index, of the range alone (%s)', async (mode) => {
+  await client.unsafe(`set plan_cache_mode = ${mode}`);
+  const versions = ['1', '2', '3'].map((version) => ({ model: 'sentiment', version }));
+  const range = { from: '2025-01-01T00:00:00Z', to: '2025-01-03T00:00:00Z' };
+  const [captured] = await captureStatements((probe) =>
+    listCallStatistics(probe, tables.organizationId, versions, range),
+  );
+  const plan = await explain(client, captured!, ', analyze, buffers, timing off');
+  const scans = nodesOf(plan).filter((node) => node['Index Name']?.includes('model_version'));
+  expect(scans, printPlan(plan)).not.toEqual([]);
+  for (const { 'Index Cond': condition } of scans) expect(condition).toMatch(/model.*version.*id >=.*id </);
+  const text = 'select count(*)::integer as count from predictions where id >= $1 and id < $2';
+  const bounds = [range.from, range.to].map((at) => firstIdAt(epochMs(at)));
+  const count = (await client.unsafe(text, bounds))[0]!.count;
+  expect(count).toBeGreaterThan(0);
+  expect(rowsRead(plan)).toBeLessThanOrEqual(count);
 });
 
 const operation = `query ($first: Int!) {

@@ -51,7 +51,7 @@ query DayAhead {
   }
 }`;
 
-const search = `# Documents by their words, best first, with the place where they match.
+const search = `# Documents by their words and by what they say, best first, with the place where they match.
 query SearchDocuments {
   searchDocuments(query: "refund invoice", first: 5) {
     score

@@ -1,7 +1,8 @@
 /** From checked rows to batches and back: which rows run together, how they are padded, and how results are cut out. */
 import type { Row } from './engine.ts';
-import type { Manifest, TensorSpec } from './manifest.ts';
+import type { Manifest } from './manifest.ts';
 import type { CheckedRow } from './row-check.ts';
+import { rowShapeOf, type TensorShape } from './row-shape.ts';
 import { type BatchTensor, copyBlock, elementCount, newTensorData } from './tensors.ts';
 
 export type SizedRow = Omit<CheckedRow, 'index'>;
@@ -17,9 +18,8 @@ export interface BatchLimits {
 
 /** Whether rows of different lengths run together, the shorter ones padded; otherwise only rows of one shape do. */
 export function isPadding(manifest: Manifest): boolean {
-  const axes = new Set(manifest.inputs.flatMap(({ shape }) => shape.filter((size) => typeof size === 'string')));
-  // "batch" is one of them. With two more a tall row beside a wide one would pad to the product of both.
-  if (axes.size > 2) return false;
+  // With two a tall row beside a wide one would pad to the product of both.
+  if (rowShapeOf(manifest).axes > 1) return false;
   return (manifest.raggedRows ?? (manifest.task === 'TENSOR' ? 'separate' : 'pad')) === 'pad';
 }
 
@@ -38,19 +38,21 @@ export function pickBatch<T extends SizedRow>(rows: readonly T[], limits: BatchL
 
 /** The input tensors of a batch, in the manifest's order; each dynamic axis is as long as its longest row, at least 1. */
 export function packBatch(manifest: Manifest, rows: readonly SizedRow[]): BatchTensor[] {
-  const axes = longestAxes(rows, isPadding(manifest) ? 1 : 0);
-  return manifest.inputs.map((spec) => {
-    const dims = resolveShape(spec, axes);
+  const shape = rowShapeOf(manifest);
+  const longest = longestAxes(rows, shape.axes, isPadding(manifest) ? 1 : 0);
+  return shape.inputs.map(({ spec: { name, type }, sizes, axes }) => {
+    const dims = sizes.map((size, axis) => size ?? longest[axes[axis]!]!);
     const rowElements = elementCount(dims);
-    const data = newTensorData(spec.type, rows.length * rowElements);
-    rows.forEach(({ row }, position) => {
-      const source = row[spec.name]!;
-      const to = { data, dims, offset: position * rowElements };
+    const data = newTensorData(type, rows.length * rowElements);
+    let offset = 0;
+    for (const { row } of rows) {
+      const source = row[name]!;
       // A vector, by far the most common row, needs no walk through its axes.
-      if (dims.length === 1) (data as Float32Array).set(source.data as Float32Array, to.offset);
-      else copyBlock({ ...source, offset: 0 }, to);
-    });
-    return { name: spec.name, type: spec.type, dims: [rows.length, ...dims], data };
+      if (dims.length === 1) (data as Float32Array).set(source.data as Float32Array, offset);
+      else copyBlock({ ...source, offset: 0 }, { data, dims, offset });
+      offset += rowElements;
+    }
+    return { name, type, dims: [rows.length, ...dims], data };
   });
 }
 
@@ -59,9 +61,9 @@ export function rowCutter(
   manifest: Manifest,
   outputs: readonly BatchTensor[],
 ): (row: SizedRow, position: number) => Row {
+  const shape = rowShapeOf(manifest);
   const cuts = outputs.map((output) => {
-    const spec = manifest.outputs.find(({ name }) => name === output.name)!;
-    return { name: output.name, cut: tensorCutter(spec, output) };
+    return { name: output.name, cut: tensorCutter(shape.outputs.get(output.name)!, output) };
   });
   return (row, position) => {
     const cut: Record<string, Row[string]> = {};
@@ -70,13 +72,12 @@ export function rowCutter(
   };
 }
 
-function tensorCutter(spec: TensorSpec, { type, dims: [, ...batchDims], data }: BatchTensor) {
+function tensorCutter({ isFixed, axes }: TensorShape, { type, dims: [, ...batchDims], data }: BatchTensor) {
   const size = elementCount(batchDims);
-  const isFixed = spec.shape.every((axis, at) => at === 0 || typeof axis === 'number');
   return (row: SizedRow, position: number): Row[string] => {
     const offset = position * size;
-    if (isFixed) return { data: data.slice(offset, offset + size), dims: [...batchDims] };
-    const dims = batchDims.map((length, axis) => Math.min(length, rowSize(spec, axis, row) ?? length));
+    if (isFixed) return { data: data.slice(offset, offset + size), dims: batchDims };
+    const dims = batchDims.map((length, axis) => Math.min(length, row.axes[axes[axis]!] ?? length));
     const copy = newTensorData(type, elementCount(dims));
     copyBlock({ data, dims: batchDims, offset }, { data: copy, dims, offset: 0 });
     return { data: copy, dims };
@@ -103,20 +104,10 @@ function cutBySize<T extends SizedRow>(rows: readonly T[], limits: BatchLimits):
   return batches;
 }
 
-function longestAxes(rows: readonly SizedRow[], minimum: number): Map<string, number> {
-  const longest = new Map<string, number>();
+function longestAxes(rows: readonly SizedRow[], count: number, minimum: number): number[] {
+  const longest = new Array<number>(count).fill(minimum);
   for (const { axes } of rows) {
-    for (const [axis, size] of axes) longest.set(axis, Math.max(size, longest.get(axis) ?? minimum));
+    for (let axis = 0; axis < count; axis++) if (axes[axis]! > longest[axis]!) longest[axis] = axes[axis]!;
   }
   return longest;
-}
-
-function resolveShape(spec: TensorSpec, axes: ReadonlyMap<string, number>): number[] {
-  const [, ...shape] = spec.shape;
-  return shape.map((size) => (typeof size === 'number' ? size : axes.get(size)!));
-}
-
-function rowSize(spec: TensorSpec, axis: number, row: SizedRow): number | undefined {
-  const size = spec.shape[axis + 1];
-  return typeof size === 'string' ? row.axes.get(size) : undefined;
 }

@@ -102,18 +102,18 @@ describe('rows of several calls', () => {
 
   test('go on when one of the callers gives up', async () => {
     const { engine, rowsOf } = await startReported([doubling, heavy]);
-    const { end } = await occupy(engine);
+    const { end } = await occupy(engine, 512);
     const controller = new AbortController();
     const shared = valuesRow(5);
     const aborted = kindOf(predict(engine, shared, { signal: controller.signal }));
     const late = kindOf(predict(engine, valuesRow(6), { deadlineMs: 1 }));
     const others = [predict(engine, valuesRow(5)), predict(engine, valuesRow(7))];
-    expect(engine.pendingRows()).toBe(128 + 4);
+    expect(engine.pendingRows()).toBe(512 + 4);
     controller.abort();
     (shared.values!.data as Float32Array).fill(99); // its caller may, once the call has ended
     expect(await aborted).toBe('aborted');
     expect(await late).toBe('timeout');
-    expect(engine.pendingRows()).toBe(128 + 2);
+    expect(engine.pendingRows()).toBe(512 + 2);
     const results = await Promise.all(others);
     expect(results.map(([result]) => numbersOf(result, 'doubled')[0])).toEqual([10, 14]);
     await end;
@@ -218,6 +218,8 @@ describe('load', () => {
     const pending = engine.pendingRows();
     expect(pending).toBe(1000);
     expect(await call(2)).toBe('overloaded');
+    const unchecked = engine.predict({ model: 'heavy', version: '1', rows: [{}], deadlineMs: 2 });
+    expect(await kindOf(unchecked)).toBe('overloaded');
     expect(engine.pendingRows()).toBe(pending);
     expect(await call(60_000)).toBe('answered');
     await running.end;

@@ -1,20 +1,26 @@
 /**
  * Natural batching: rows of all calls wait in one queue; a free worker takes what waits, at the end of the macrotask in
- * which it came. No timer: while all workers are busy rows gather by themselves.
+ * which it came. No timer: while all workers are busy rows gather by themselves, and a batch that is full is staged behind
+ * one that runs, so that no worker waits for this thread.
  */
-import { type BatchLimits, packBatch, rowCutter } from './batch-layout.ts';
+import { packBatch } from './batch-layout.ts';
+import { ResultDesk } from './batch-results.ts';
+import { BatchTimes, type Measured } from './batch-times.ts';
 import { Call } from './call.ts';
+import { Deadlines } from './deadlines.ts';
 import {
   type BatchReport,
   InferenceError,
+  type Lane,
   type LoadedVersion,
   type PredictRequest,
   type RowResult,
   versionKey,
 } from './engine.ts';
+import { EstimateMargin } from './estimate-margin.ts';
 import type { CheckedRow } from './row-check.ts';
-import { TimeFit } from './time-fit.ts';
-import { type Batch, type WaitingRow, WorkQueue } from './work-queue.ts';
+import type { Load } from './row-line.ts';
+import { type Batch, type Terms, WorkQueue } from './work-queue.ts';
 import type { DoneMessage, RunMessage } from './worker-messages.ts';
 import { WorkerDied } from './worker-thread.ts';
 
@@ -22,8 +28,15 @@ import { WorkerDied } from './worker-thread.ts';
 export interface BatchRunner {
   /** Whether run() may be called now; when that becomes true, Batcher.schedule() is to be called. */
   hasIdle(): boolean;
-  /** Rejects with WorkerDied when another attempt may succeed, otherwise with what was wrong with this batch. */
-  run(message: RunMessage): Promise<DoneMessage>;
+  /** How many batches would start at once. Default: 1 when hasIdle(), and a lone large call is not shared out. */
+  idleCount?(): number;
+  /** Whether run() may be called although nothing is idle, for a batch that starts when another ends. Default: never. */
+  hasStagingPlace?(): boolean;
+  /**
+   * Rejects with WorkerDied when another attempt may succeed, otherwise with what was wrong with this batch. `onStart` is
+   * called when a staged batch starts.
+   */
+  run(message: RunMessage, onStart?: () => void): Promise<DoneMessage>;
 }
 
 export interface BatcherOptions {
@@ -33,57 +46,75 @@ export interface BatcherOptions {
   readonly maxQueuedRows: number;
   /** How long a batch should compute at most; one row may take longer. */
   readonly maxBatchMs: number;
+  /** What other batchers measured of the same versions, and where this one adds to it. Default: nothing yet. */
+  readonly measured?: WeakMap<LoadedVersion, Measured> | undefined;
   /** Called after each run. Must not throw. */
   readonly onBatch?: ((report: BatchReport) => void) | undefined;
-}
-
-// A batch of its own must save this much padding beside its fixed costs: each also costs messages and turns.
-const splitCostMs = 1.3;
-// The same for a model that was not measured yet: 1.3 ms at 20 ns an element, as text models take.
-const splitCostElements = 65_536;
-
-/** What was measured of a version. */
-interface Measured {
-  /** Of the model alone, by elements with padding. */
-  readonly compute: TimeFit;
-  /** From taking a batch until its results are handed out, by elements without padding. */
-  readonly turnaround: TimeFit;
 }
 
 interface RunningBatch {
   readonly batch: Batch;
   readonly rows: number;
-  readonly startedAt: number;
+  /** False while it is staged. */
+  hasStarted: boolean;
+  /** Its results are here, and being handed out. */
+  isDone: boolean;
+  startedAt: number;
   readonly expectedMs: number;
 }
+
+// One object and one promise for all: under overload thousands a second are refused, and a stack each would cost 1.1 µs.
+const overloaded = new InferenceError('overloaded', 'Too many predictions are waiting; try again later.');
+const refused = Promise.reject<readonly RowResult[]>(overloaded);
+refused.catch(() => {});
 
 export class Batcher {
   readonly #runner: BatchRunner;
   readonly #options: BatcherOptions;
   readonly #queue = new WorkQueue();
-  readonly #running = new Set<RunningBatch>();
-  readonly #measured = new WeakMap<LoadedVersion, Measured>();
+  readonly #deadlines = new Deadlines();
+  readonly #results = new ResultDesk();
+  // Not a Set, whose dead copies keep what they held (see EqualRows). There are few.
+  readonly #running: RunningBatch[] = [];
+  readonly #times: BatchTimes;
+  readonly #margin = new EstimateMargin();
+  /** Of the calls that ended by their deadlines since a batch was done, the one that began first. */
+  #latest: Call | null = null;
   #isScheduled = false;
   #isStopped = false;
 
   constructor(runner: BatchRunner, options: BatcherOptions) {
     this.#runner = runner;
     this.#options = options;
+    this.#times = new BatchTimes(options.measured ?? new WeakMap(), options.maxBatchMs);
   }
 
   /** Rows that wait or run. */
   get pendingRows(): number {
-    return this.#running.values().reduce((sum, { rows }) => sum + rows, this.#queue.rows);
+    return this.#running.reduce((sum, { rows }) => sum + rows, this.#queue.rows);
   }
 
-  /** Queues checked rows. Throws an InferenceError (overloaded) when they would wait too long. */
+  /**
+   * What to answer when the call would come too late even without its own rows, otherwise null. To be asked before they
+   * are checked, which costs more than to refuse them.
+   */
+  refusalOf(version: LoadedVersion, { deadlineMs, lane = 'interactive' }: PredictRequest): typeof refused | null {
+    if (deadlineMs === undefined) return null;
+    const expectedMs = this.#estimateMs(version, [], lane, performance.now());
+    return expectedMs * this.#margin.factor > deadlineMs ? refused : null;
+  }
+
+  /** Queues checked rows. Rejects at once with an InferenceError (overloaded) when they would be answered too late. */
   submit(version: LoadedVersion, rows: readonly CheckedRow[], request: PredictRequest): Promise<readonly RowResult[]> {
-    this.#admit(rows.length, request);
-    let waiting: readonly WaitingRow[] = [];
-    const call = new Call(request, () => {
-      for (const row of waiting) this.#queue.leave(row);
-    });
-    waiting = this.#queue.add(version, rows, call, request.lane ?? 'interactive');
+    const { deadlineMs, lane = 'interactive' } = request;
+    if (this.#queue.rows + rows.length > this.#options.maxQueuedRows) return refused;
+    const startedAt = performance.now();
+    const expectedMs = deadlineMs === undefined ? 0 : this.#estimateMs(version, rows, lane, startedAt);
+    if (deadlineMs !== undefined && expectedMs * this.#margin.factor > deadlineMs) return refused;
+    // Bulk rows let others pass, which no estimate knows; it must not be blamed for that.
+    const known = { startedAt, expectedMs: lane === 'bulk' ? 0 : expectedMs };
+    const call = new Call(request, known, this.#deadlines, this.#leave);
+    this.#queue.add(version, rows, call, lane);
     this.schedule();
     return call.promise;
   }
@@ -93,12 +124,9 @@ export class Batcher {
    * read were served, so their requests share the batch.
    */
   schedule(): void {
-    if (this.#isScheduled || !this.#runner.hasIdle()) return;
+    if (this.#isScheduled || !(this.#runner.hasIdle() || this.#runner.hasStagingPlace?.())) return;
     this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#dispatch();
-    });
+    setImmediate(this.#dispatch);
   }
 
   /** Ends the calls of which something waits. */
@@ -106,11 +134,15 @@ export class Batcher {
     for (const call of this.#queue.calls()) call.fail(error);
   }
 
-  /** Ends all calls; what runs is not awaited. */
+  /** Ends all calls but those whose results are here; what runs is not awaited. */
   failAll(error: InferenceError): void {
     this.failWaiting(error);
-    for (const { batch } of this.#running) {
-      for (const { takers } of batch.rows) for (const { call } of takers) call.fail(error);
+    for (const { batch, isDone } of this.#running) {
+      if (isDone) continue;
+      for (const { call, followers } of batch.rows) {
+        call.fail(error);
+        for (const follower of followers ?? []) follower.call.fail(error);
+      }
     }
   }
 
@@ -119,120 +151,154 @@ export class Batcher {
     this.#isStopped = true;
   }
 
-  #dispatch(): void {
-    while (!this.#isStopped && this.#runner.hasIdle()) {
-      const batch = this.#queue.take((version) => this.#limitsOf(version), performance.now());
+  readonly #leave = (call: Call): void => {
+    if (call.isLate && call.expectedMs > 0) this.#latest = olderOf(call, this.#latest);
+    for (const row of call.rows) this.#queue.leave(row);
+  };
+
+  readonly #dispatch = (): void => {
+    this.#isScheduled = false;
+    while (!this.#isStopped) {
+      const isStaged = !this.#runner.hasIdle();
+      if (isStaged && !this.#runner.hasStagingPlace?.()) return;
+      const batch = this.#queue.take(this.#terms(isStaged));
       if (batch === undefined) return;
-      void this.#run(batch);
+      void this.#run(batch, isStaged);
     }
-  }
+  };
 
-  #admit(rows: number, { deadlineMs, lane }: PredictRequest): void {
-    const isFull = this.#queue.rows + rows > this.#options.maxQueuedRows;
-    if (!isFull && (deadlineMs === undefined || this.#estimateWaitMs(lane ?? 'interactive') <= deadlineMs)) return;
-    throw new InferenceError('overloaded', 'Too many predictions are waiting; try again later.');
-  }
-
-  // 0 when nothing waits, whatever was measured: what never runs is never measured anew.
-  #estimateWaitMs(lane: 'interactive' | 'bulk'): number {
-    if (this.#queue.rows === 0) return 0;
+  #terms(isStaged: boolean): Terms {
     const now = performance.now();
+    const idleWorkers = isStaged ? 0 : (this.#runner.idleCount?.() ?? 1);
+    let waitMs = isStaged ? Number.POSITIVE_INFINITY : 0;
+    for (const running of this.#running) {
+      if (isStaged && !running.isDone) waitMs = Math.min(waitMs, remainingMs(running, now));
+    }
+    return {
+      now,
+      isStaged,
+      limitsOf: (version, waiting) => this.#times.limitsOf(version, waiting, idleWorkers),
+      doneAt: (version, limits, waiting) => now + waitMs + this.#times.batchMs(version, limits, waiting),
+      isWorthStaging: (version, limits, waiting) => this.#times.isWorthStaging(version, limits, waiting),
+    };
+  }
+
+  // What runs, what waits, and the batch that the rows will be in. A version of which nothing runs or waits is let in
+  // whatever it took before: what never runs is never measured anew.
+  #estimateMs(version: LoadedVersion, rows: readonly CheckedRow[], lane: Lane, now: number): number {
     let totalMs = 0;
-    for (const { expectedMs, startedAt } of this.#running) totalMs += Math.max(0, expectedMs - (now - startedAt));
-    for (const [version, { rows, elements }] of this.#queue.loadBefore(lane)) {
-      const { maxRows, maxElements } = this.#limitsOf(version);
-      const batches = Math.ceil(Math.max(rows / maxRows, elements / Math.max(1, maxElements)));
-      totalMs += this.#measuredOf(version).turnaround.estimateMs(elements, batches);
+    let isRunning = false;
+    for (const running of this.#running) {
+      totalMs += remainingMs(running, now);
+      isRunning ||= running.batch.version === version;
     }
-    return totalMs / this.#options.workers;
+    if (this.#queue.rows > 0) totalMs += this.#queue.sumBefore(lane, this.#allMs);
+    const waiting = this.#queue.loadOf(version, lane);
+    if (!isRunning && (waiting === undefined || waiting.rows === 0)) return totalMs / this.#options.workers;
+    let elements = 0;
+    for (const row of rows) elements += row.elements;
+    const own = { rows: (waiting?.rows ?? 0) + rows.length, elements: (waiting?.elements ?? 0) + elements };
+    const ownMs = this.#times.batchMs(version, this.#times.limitsOf(version, own, 0), own);
+    const aheadMs = totalMs + this.#times.of(version).service.perElementMs * elements - ownMs;
+    return Math.max(0, aheadMs) / this.#options.workers + ownMs;
   }
 
-  #limitsOf(version: LoadedVersion): BatchLimits {
-    const { compute } = this.#measuredOf(version);
-    const maxElements = compute.elementsWithin(this.#options.maxBatchMs);
-    const isMeasured = compute.perElementMs > 0;
-    const worth = isMeasured ? (splitCostMs + compute.perBatchMs) / compute.perElementMs : splitCostElements;
-    return { maxRows: version.manifest.maxBatchRows, maxElements, paddingWorthABatch: worth };
-  }
+  readonly #allMs = (version: LoadedVersion, load: Readonly<Load>): number =>
+    this.#times.allMs(version, this.#times.limitsOf(version, load, 0), load);
 
-  #measuredOf(version: LoadedVersion): Measured {
-    let measured = this.#measured.get(version);
-    if (measured === undefined) {
-      measured = { compute: new TimeFit(), turnaround: new TimeFit() };
-      this.#measured.set(version, measured);
-    }
-    return measured;
-  }
-
-  async #run(batch: Batch): Promise<void> {
+  async #run(batch: Batch, isStaged: boolean): Promise<void> {
     const { version, rows } = batch;
-    const startedAt = performance.now();
-    const elements = rows.reduce((sum, row) => sum + row.elements, 0);
-    const padded = rows.length * rows.reduce((most, row) => Math.max(most, row.elements), 0);
-    const { compute, turnaround } = this.#measuredOf(version);
-    const wanted = rows.reduce((sum, row) => sum + row.wanted, 0);
-    const expectedMs = turnaround.estimateMs(elements);
-    const running = { batch, rows: wanted, startedAt, expectedMs };
-    this.#running.add(running);
+    const { compute, service } = this.#times.of(version);
+    let [elements, longest, wanted] = [0, 0, 0];
+    for (const row of rows) {
+      elements += row.elements;
+      longest = Math.max(longest, row.elements);
+      wanted += row.wanted;
+    }
+    const running: RunningBatch = {
+      batch,
+      rows: wanted,
+      hasStarted: !isStaged,
+      isDone: false,
+      startedAt: performance.now(),
+      expectedMs: service.estimateMs(elements),
+    };
+    this.#running.push(running);
+    const onStart = () => {
+      running.hasStarted = true;
+      running.startedAt = performance.now();
+    };
     try {
       const inputs = packBatch(version.manifest, rows);
-      const done = await this.#runner.run({ type: 'run', key: versionKey(version), inputs });
-      compute.add(padded, done.computeMs);
-      this.#complete(batch, done, startedAt);
-      turnaround.add(elements, performance.now() - startedAt);
-      this.#report(batch, startedAt, done.computeMs, false);
+      const done = await this.#runner.run({ type: 'run', key: versionKey(version), inputs }, onStart);
+      running.isDone = true;
+      compute.add(rows.length * longest, done.computeMs);
+      service.add(elements, performance.now() - running.startedAt);
+      await this.#results.handOut(batch, done, running.startedAt);
+      this.#measureMargin(batch, performance.now());
+      this.#report(batch, running.startedAt, done.computeMs, false);
     } catch (error) {
-      this.#report(batch, startedAt, performance.now() - startedAt, true);
-      this.#runAgainOrFail(batch, error);
+      this.#report(batch, running.startedAt, performance.now() - running.startedAt, true);
+      this.#runAgainOrFail(batch, error, running.hasStarted);
     } finally {
-      this.#running.delete(running);
+      this.#running.splice(this.#running.indexOf(running), 1);
     }
   }
 
-  #complete({ version, rows }: Batch, { outputs, computeMs }: DoneMessage, startedAt: number): void {
-    const cut = rowCutter(version.manifest, outputs);
-    rows.forEach((row, position) => {
-      for (const { call, index } of row.takers) {
-        if (call.isSettled) continue;
-        const queueMs = startedAt - call.startedAt;
-        call.complete(index, { outputs: cut(row, position), batchRows: rows.length, queueMs, computeMs });
-      }
-    });
+  // By the call that waited longest, of those of the batch and of those that waited in vain since the last one.
+  #measureMargin({ rows }: Batch, now: number): void {
+    let oldest = this.#latest;
+    this.#latest = null;
+    for (const { call } of rows) if (call.expectedMs > 0) oldest = olderOf(call, oldest);
+    if (oldest === null) return;
+    const doneAt = oldest.isLate ? Math.max(now, oldest.deadlineAt) : now;
+    this.#margin.add(oldest.expectedMs, doneAt - oldest.startedAt);
   }
 
-  // A worker that died may have been killed by this batch: once more on another, then it fails. A batch that failed by
-  // itself is halved until the rows are found that make it fail, so that the others succeed.
-  #runAgainOrFail(batch: Batch, cause: unknown): void {
-    const { version, rows, isRetry, search } = batch;
-    if (!this.#isStopped && cause instanceof WorkerDied && !isRetry) {
-      this.#queue.addAgain({ ...batch, isRetry: true });
+  #runAgainOrFail(batch: Batch, cause: unknown, hasStarted: boolean): void {
+    const parts = this.#isStopped ? [] : partsToTry(batch, cause, hasStarted);
+    for (const part of parts) this.#queue.addAgain(part);
+    if (parts.length > 0) {
       this.schedule();
       return;
     }
-    if (!this.#isStopped && !(cause instanceof WorkerDied) && rows.length > 1 && search.runsLeft >= 2) {
-      search.runsLeft -= 2;
-      const middle = Math.ceil(rows.length / 2);
-      for (const half of [rows.slice(0, middle), rows.slice(middle)]) this.#queue.addAgain({ ...batch, rows: half });
-      this.schedule();
-      return;
-    }
-    const message = `The model ${versionKey(version)} failed on this input.`;
-    for (const { takers } of rows) {
-      for (const { call, index } of takers) call.complete(index, new InferenceError('failed', message, { cause }));
+    const message = `The model ${versionKey(batch.version)} failed on this input.`;
+    const error = new InferenceError('failed', message, { cause });
+    for (const { call, index, followers } of batch.rows) {
+      call.complete(index, error);
+      for (const follower of followers ?? []) follower.call.complete(follower.index, error);
     }
   }
 
   #report({ version, rows }: Batch, startedAt: number, computeMs: number, isFailed: boolean): void {
-    const since = rows.reduce((least, { takers }) => Math.min(least, takers[0]!.call.startedAt), startedAt);
+    let since = startedAt;
+    for (const { call } of rows) since = Math.min(since, call.startedAt);
     const { name: model } = version;
-    const report = {
-      model,
-      version: version.version,
-      rows: rows.length,
-      queueMs: startedAt - since,
-      computeMs,
-      isFailed,
-    };
-    this.#options.onBatch?.(report);
+    const queueMs = startedAt - since;
+    this.#options.onBatch?.({ model, version: version.version, rows: rows.length, queueMs, computeMs, isFailed });
   }
+}
+
+function olderOf(call: Call, other: Call | null): Call {
+  return other === null || call.startedAt < other.startedAt ? call : other;
+}
+
+function remainingMs({ hasStarted, isDone, startedAt, expectedMs }: RunningBatch, now: number): number {
+  if (isDone) return 0;
+  return hasStarted ? Math.max(0, expectedMs - (now - startedAt)) : expectedMs;
+}
+
+// What a batch that failed is to be tried as; nothing when it has failed for good. A worker that died may have been killed
+// by the batch it ran: once more on another. What killed twice, or failed by itself, is halved until the rows are found
+// that do it, so that the others succeed. A batch that was staged behind it is not to blame.
+function partsToTry(batch: Batch, cause: unknown, hasStarted: boolean): Batch[] {
+  const { rows, isSuspect, search } = batch;
+  const hasKilled = cause instanceof WorkerDied;
+  if (hasKilled && !hasStarted) return [batch];
+  if (hasKilled && !isSuspect) return [{ ...batch, isSuspect: true }];
+  if (rows.length < 2 || (hasKilled ? search.deaths < 1 : search.runs < 2)) return [];
+  if (hasKilled) search.deaths -= 1;
+  else search.runs -= 2;
+  const middle = Math.ceil(rows.length / 2);
+  return [rows.slice(0, middle), rows.slice(middle)].map((half) => ({ ...batch, rows: half }));
 }

@@ -1,49 +1,62 @@
 /** One predict() call in flight: gathers the results of its rows, or ends early by its deadline or signal. */
+import type { Deadlines } from './deadlines.ts';
 import { InferenceError, type PredictRequest, type RowResult } from './engine.ts';
+import type { WaitingRow } from './work-queue.ts';
 
-const maxTimerMs = 2 ** 31 - 1;
+// One object for all: with a stack of its own each would cost 1.1 µs, and thousands end together when a machine stalls.
+const timedOut = new InferenceError('timeout', 'The prediction took too long.');
 
 export class Call {
   /** performance.now() at predict(). */
-  readonly startedAt = performance.now();
-  readonly #settled = Promise.withResolvers<readonly RowResult[]>();
+  readonly startedAt: number;
+  /** performance.now() when its results are worth nothing any more; infinity when it may take as long as it takes. */
+  readonly deadlineAt: number;
+  /** When it was let in, how long it was thought to take; milliseconds, 0 when that was not asked. */
+  readonly expectedMs: number;
+  readonly promise: Promise<readonly RowResult[]>;
+  /** Its rows in the queue, of which some may have run. */
+  rows: readonly WaitingRow[] = [];
+  /** Ended by its deadline. */
+  isLate = false;
   readonly #results: RowResult[];
   readonly #signal: AbortSignal | undefined;
-  readonly #deadlineAt: number;
-  readonly #onEarlyEnd: () => void;
+  readonly #deadlines: Deadlines;
+  readonly #onEarlyEnd: (call: Call) => void;
+  #resolve!: (results: readonly RowResult[]) => void;
+  #reject!: (error: InferenceError) => void;
   #missing: number;
-  #timer: NodeJS.Timeout | undefined;
-  #onAbort: (() => void) | null = null;
   #isSettled = false;
+  #onAbort: (() => void) | null = null;
 
   /** `onEarlyEnd` is called once when the call ends before all of its rows have. */
-  constructor(request: PredictRequest, onEarlyEnd: () => void) {
-    this.#results = new Array(request.rows.length);
-    this.#missing = request.rows.length;
-    this.#signal = request.signal;
+  constructor(
+    { rows, signal, deadlineMs }: PredictRequest,
+    { startedAt, expectedMs }: { startedAt: number; expectedMs: number },
+    deadlines: Deadlines,
+    onEarlyEnd: (call: Call) => void,
+  ) {
+    this.startedAt = startedAt;
+    this.deadlineAt = deadlineMs === undefined ? Number.POSITIVE_INFINITY : startedAt + deadlineMs;
+    this.expectedMs = expectedMs;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#results = new Array(rows.length);
+    this.#missing = rows.length;
+    this.#signal = signal;
+    this.#deadlines = deadlines;
     this.#onEarlyEnd = onEarlyEnd;
-    this.#deadlineAt = this.startedAt + (request.deadlineMs ?? Number.POSITIVE_INFINITY);
-    if (this.#signal !== undefined) {
-      this.#onAbort = () => this.fail(new InferenceError('aborted', 'The prediction was cancelled.'));
-      this.#signal.addEventListener('abort', this.#onAbort);
+    if (signal !== undefined) {
+      this.#onAbort = listenerOf(this);
+      signal.addEventListener('abort', this.#onAbort);
     }
-    if (request.deadlineMs !== undefined) {
-      this.#timer = setTimeout(() => this.#expire(), Math.min(request.deadlineMs, maxTimerMs));
-    }
-  }
-
-  get promise(): Promise<readonly RowResult[]> {
-    return this.#settled.promise;
+    if (deadlineMs !== undefined) deadlines.add(this);
   }
 
   /** Its results are no longer wanted, or all there. */
   get isSettled(): boolean {
     return this.#isSettled;
-  }
-
-  /** Ends the call when its deadline has passed, which a busy event loop may know before the timer does. */
-  expireIfDue(now: number): void {
-    if (now >= this.#deadlineAt) this.#expire();
   }
 
   /** Stores the result of one row; the last one settles the call. */
@@ -53,24 +66,31 @@ export class Call {
     this.#missing--;
     if (this.#missing > 0) return;
     this.#end();
-    this.#settled.resolve(this.#results);
+    this.#resolve(this.#results);
   }
 
   /** Ends the whole call with an error. */
   fail(error: InferenceError): void {
     if (this.#isSettled) return;
     this.#end();
-    this.#settled.reject(error);
-    this.#onEarlyEnd();
+    this.#reject(error);
+    this.#onEarlyEnd(this);
+  }
+
+  /** Ends the call because its deadline has passed, or will have before its rows are done. */
+  expire(): void {
+    if (this.#isSettled) return;
+    this.isLate = true;
+    this.fail(timedOut);
   }
 
   #end(): void {
     this.#isSettled = true;
-    clearTimeout(this.#timer);
-    if (this.#onAbort !== null) this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== null) this.#signal!.removeEventListener('abort', this.#onAbort);
+    if (this.deadlineAt !== Number.POSITIVE_INFINITY) this.#deadlines.leave();
   }
+}
 
-  #expire(): void {
-    this.fail(new InferenceError('timeout', 'The prediction took too long.'));
-  }
+function listenerOf(call: Call): () => void {
+  return () => call.fail(new InferenceError('aborted', 'The prediction was cancelled.'));
 }

@@ -62,7 +62,10 @@ export interface LoadedVersion {
 /** A version that cannot be used, and why in one line: for logs, readiness and the owner of the models. */
 export interface VersionFailure {
   readonly name: string;
+  /** "*": no version of the model can be found. */
   readonly version: string;
+  /** Null when its manifest cannot be read. */
+  readonly task: ModelTask | null;
   readonly error: string;
 }
 
@@ -86,7 +89,7 @@ export interface InferenceEngine {
   pendingRows(): number;
   /**
    * Results in the order of the rows. Rejects with an InferenceError when the call as a whole cannot be answered:
-   * unknown-model, invalid-input (nothing runs), overloaded, timeout, aborted.
+   * unknown-model, invalid-input (nothing runs), overloaded, unavailable, timeout, aborted.
    */
   predict(request: PredictRequest): Promise<readonly RowResult[]>;
   /**
@@ -102,6 +105,8 @@ export type InferenceErrorKind =
   | 'overloaded'
   | 'timeout'
   | 'aborted'
+  /** Nothing can run now, whatever was asked: no worker is left, or the server is away. It is tried on. */
+  | 'unavailable'
   /** The model or its worker failed; `cause` holds the details, which are not for clients. */
   | 'failed';
 

@@ -19,6 +19,10 @@ describe('parseManifest', () => {
     expect(parse({})).toEqual({ ...valid, maxBatchRows: 1024, options: {}, metrics: {}, trainingData: [] });
   });
 
+  test('takes batch sizes up to maxBatchRows', () => {
+    expect(parse({ batchSizes: [1, 4, 8], maxBatchRows: 8 })).toMatchObject({ batchSizes: [1, 4, 8] });
+  });
+
   test.each([
     [{ task: 'SENTIMNT' }, /^manifest.json: task: .*expected one of "SENTIMENT".*, got "SENTIMNT"$/],
     [{ name: '../etc' }, /name: expected lower-case words.*got "..\/etc"$/],
@@ -38,6 +42,9 @@ describe('parseManifest', () => {
     [{ sha256: 'abc' }, /sha256: expected 64 .*got "abc"$/],
     [{ metrics: { f1: 'high' } }, /metrics.f1: .*expected number.*got "high"$/],
     [{ deterministic: undefined }, /deterministic: .*expected boolean.*got nothing$/],
+    [{ batchSizes: [] }, /batchSizes: .*got \[\]$/],
+    [{ batchSizes: [8, 4], maxBatchRows: 4 }, /batchSizes: expected ascending sizes, got \[8,4\]$/],
+    [{ batchSizes: [4, 8] }, /batchSizes: expected maxBatchRows as the last size, got \[4,8\]$/],
     [{ acuracy: 1 }, /"acuracy"/],
   ])('refuses %j', (changes, message) => {
     expect(() => parse(changes)).toThrow(message);

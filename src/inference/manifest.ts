@@ -59,6 +59,13 @@ const tensorSpecs = z
   .refine((specs) => new Set(specs.map((spec) => spec.name)).size === specs.length, 'expected different tensor names')
   .readonly();
 
+const batchSizes = z
+  .array(z.int().positive())
+  .min(1)
+  .max(32)
+  .refine((sizes) => sizes.every((size, index) => index === 0 || size > sizes[index - 1]!), 'expected ascending sizes')
+  .readonly();
+
 const trainingDataSet = z
   .strictObject({
     name: z.string().min(1),
@@ -83,6 +90,11 @@ export const manifestSchema = z
     /** Most rows in one run. Default 1024; a heavy model wants about 8 on a CPU. */
     maxBatchRows: z.int().positive().max(65_536).default(1024),
     /**
+     * Row counts that the model is run with, ascending up to maxBatchRows: batches are filled up with rows of zeros.
+     * Default: any on a CPU, powers of two on a GPU. Each is run once when the model loads.
+     */
+    batchSizes: batchSizes.optional(),
+    /**
      * Rows of different length in one call: "pad" fills the shorter ones with 0 and runs them together (the model must
      * treat 0 as nothing), "separate" runs each length on its own. Default: separate for TENSOR, pad for other tasks.
      * Inputs with more than one dynamic axis are always separate.
@@ -95,6 +107,10 @@ export const manifestSchema = z
     licence: z.string().min(1),
     /** Of model.onnx. */
     sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits'),
+  })
+  .refine(({ batchSizes, maxBatchRows }) => batchSizes === undefined || batchSizes.at(-1) === maxBatchRows, {
+    path: ['batchSizes'],
+    error: 'expected maxBatchRows as the last size',
   })
   .readonly();
 

@@ -17,7 +17,7 @@ interface Started {
 
 /** A cache before a real engine, with what passes between the two. */
 async function start(versions: readonly TestVersion[], maxBytes = 1_000_000): Promise<Started> {
-  let engine = await startEngine(versions);
+  let engine: InferenceEngine = await startEngine(versions);
   const calls: (readonly Row[])[] = [];
   const lookups: CacheLookup[] = [];
   const counted: InferenceEngine = Object.assign(Object.create(engine), {
@@ -161,13 +161,22 @@ describe('what is not kept', () => {
     expect(numbersOf((await cached.predict(inFlight))[0], 'doubled')).toEqual([15]);
   });
 
+  test('no result of a manifest that was replaced beside the same file', async () => {
+    const outputs = doublingGraph().outputs.slice(0, 1);
+    const { cached, replace } = await start([{ ...doubling, manifest: { outputs } }]);
+    const request = { ...predictDoubling, rows: [valuesRow(1, 2)] };
+    expect(Object.keys(outputOf((await cached.predict(request))[0]).outputs)).toEqual(['doubled']);
+    replace(await startEngine([doubling]));
+    expect(Object.keys(outputOf((await cached.predict(request))[0]).outputs)).toEqual(['doubled', 'total']);
+  });
+
   test('no result that may come from a file that was loaded in between', async () => {
     const sum: TestVersion['graph'] = {
       ...doublingGraph(),
       nodes: [{ operator: 'Identity', inputs: ['values'], outputs: ['doubled'] }, doublingGraph().nodes[1]!],
     };
     const [before, after] = [await startEngine([doubling]), await startEngine([{ ...doubling, graph: sum }])];
-    let current = before;
+    let current: InferenceEngine = before;
     const swapping: InferenceEngine = Object.assign(Object.create(before), {
       versions: () => current.versions(),
       predict: (request: PredictRequest) => {

@@ -9,7 +9,6 @@ import {
   type Row,
   type RowOutput,
   type RowResult,
-  versionKey,
 } from './engine.ts';
 import type { Manifest } from './manifest.ts';
 import { checkRows } from './row-check.ts';
@@ -37,7 +36,7 @@ const entryBytes = 150;
 const outputBytes = 310;
 
 /**
- * The engine with a cache before it, by version (with the manifest's sha256) and the content of a row. Only versions
+ * The engine with a cache before it, by version (as its manifest describes it) and the content of a row. Only versions
  * whose manifest says deterministic; only rows that succeeded. A row from the cache has batchRows, queueMs and computeMs
  * 0. Only misses count against the engine's queue; equal rows at the same time are left to the engine.
  */
@@ -49,7 +48,8 @@ class CachedEngine implements InferenceEngine {
   readonly #engine: InferenceEngine;
   readonly #onLookup: CachedEngineOptions['onLookup'];
   readonly #kept: LRUCache<string, Row>;
-  readonly #prefixes = new Map<string, string>();
+  readonly #prefixes = new WeakMap<Manifest, string>();
+  #lastPrefix = 0;
   #isClosed = false;
 
   constructor({ engine, maxBytes, onLookup }: CachedEngineOptions) {
@@ -96,7 +96,7 @@ class CachedEngine implements InferenceEngine {
     if (misses.length > 0) {
       const ran = await this.#engine.predict({ ...request, rows: misses.map((index) => request.rows[index]!) });
       // Else the rows may have run on a file that came after this one under the same name.
-      const isSame = this.#versionOf(request)?.manifest.sha256 === manifest.sha256;
+      const isSame = this.#versionOf(request)?.manifest === manifest;
       misses.forEach((index, position) => {
         const result = ran[position]!;
         results[index] = result;
@@ -120,13 +120,13 @@ class CachedEngine implements InferenceEngine {
     this.#kept.set(key, copyOf(result.outputs));
   }
 
-  // A short name for a file of a version. Never forgotten, so it names no other one later.
+  // A short name for a version. A manifest names its file and its outputs, and is the same object as long as neither it
+  // nor the file changes.
   #prefixOf(manifest: Manifest): string {
-    const name = `${versionKey(manifest)}/${manifest.sha256}`;
-    let prefix = this.#prefixes.get(name);
+    let prefix = this.#prefixes.get(manifest);
     if (prefix === undefined) {
-      prefix = String(this.#prefixes.size);
-      this.#prefixes.set(name, prefix);
+      prefix = String(this.#lastPrefix++);
+      this.#prefixes.set(manifest, prefix);
     }
     return prefix;
   }

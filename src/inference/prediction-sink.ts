@@ -1,5 +1,8 @@
 import type { Precision } from './manifest.ts';
 
+/** Why a version gave no answer to a call that was good: its run failed, or was not done in time. */
+export type PredictionFailure = 'FAILED' | 'TIMEOUT';
+
 /** One call of a model for one organization, as it is kept. */
 export interface PredictionRecord {
   organizationId: string;
@@ -9,6 +12,14 @@ export interface PredictionRecord {
   latencyMs: number;
   /** Rows the call asked for. */
   batchSize: number;
+  /** Rows of them that came from the cache. */
+  cacheHits: number;
+  /** null: it gave an answer. */
+  error: PredictionFailure | null;
+  /** The version whose answer the viewer got, of a call that ran beside it; null: the viewer got this one's. */
+  shadowOf: string | null;
+  /** Rows on which a shadow agreed with that answer; null: it gave none, or is no shadow. */
+  agreedRows: number | null;
   /** What a forecast said, to be compared with what came. */
   points?: readonly ForecastRecord[];
 }

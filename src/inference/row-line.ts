@@ -1,12 +1,23 @@
-/** Rows in order of arrival: the first to take, any to leave, and equal ones found, each in constant time. */
+/** Rows in order of arrival: the first to take, any to leave, each in constant time. */
 import type { WaitingRow } from './work-queue.ts';
 
+/** How much waits. */
+export interface Load {
+  rows: number;
+  elements: number;
+}
+
 export class RowLine {
-  readonly #byKey = new Map<string, WaitingRow>();
+  readonly #sum: Load;
   #first: WaitingRow | null = null;
   #last: WaitingRow | null = null;
   #rows = 0;
   #elements = 0;
+
+  /** What waits here is part of `sum`, which other lines share. */
+  constructor(sum: Load) {
+    this.#sum = sum;
+  }
 
   get first(): WaitingRow | null {
     return this.#first;
@@ -21,19 +32,12 @@ export class RowLine {
     return this.#elements;
   }
 
-  /** The waiting row with this key. */
-  find(key: string): WaitingRow | undefined {
-    return this.#byKey.get(key);
-  }
-
   push(row: WaitingRow): void {
     row.previous = this.#last;
     if (this.#last === null) this.#first = row;
     else this.#last.next = row;
     this.#last = row;
-    this.#rows++;
-    this.#elements += row.elements;
-    if (row.key !== null) this.#byKey.set(row.key, row);
+    this.#count(1, row.elements);
   }
 
   /** Only for a row that waits in this line. */
@@ -45,9 +49,7 @@ export class RowLine {
     else next.previous = previous;
     row.previous = null;
     row.next = null;
-    this.#rows--;
-    this.#elements -= row.elements;
-    if (row.key !== null) this.#byKey.delete(row.key);
+    this.#count(-1, -row.elements);
   }
 
   /** At most so many rows from the front. */
@@ -55,5 +57,12 @@ export class RowLine {
     const rows: WaitingRow[] = [];
     for (let row = this.#first; row !== null && rows.length < count; row = row.next) rows.push(row);
     return rows;
+  }
+
+  #count(rows: number, elements: number): void {
+    this.#rows += rows;
+    this.#elements += elements;
+    this.#sum.rows += rows;
+    this.#sum.elements += elements;
   }
 }

@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
-import { type InferenceEngine, InferenceError, type Row, type RowOutput, type RowResult } from './engine.ts';
-import { scanModelRepository } from './repository.ts';
+import { InferenceError, type Row, type RowOutput, type RowResult } from './engine.ts';
+import { type ModelRepository, scanModelRepository } from './repository.ts';
 import { doublingGraph, type TestVersion, writeTestVersion } from './testing-model.ts';
-import { createWorkerEngine, type WorkerEngineOptions } from './worker-engine.ts';
+import { createWorkerEngine, type WorkerEngine, type WorkerEngineOptions } from './worker-engine.ts';
 
 export const doubling: TestVersion = { name: 'doubling', version: '1', graph: doublingGraph() };
 
@@ -17,15 +18,32 @@ export async function temporaryFolder(): Promise<string> {
   return directory;
 }
 
+/** A repository of these versions, written to the directory or to a new one. */
+export async function writeRepository(versions: readonly TestVersion[], directory?: string): Promise<ModelRepository> {
+  directory ??= await temporaryFolder();
+  for (const version of versions) await writeTestVersion(directory, version);
+  return scanModelRepository(directory);
+}
+
+/** How many threads live that were started since. */
+export function countThreads(): () => number {
+  const alive = new Set<Worker>();
+  const watch = (worker: Worker) => {
+    alive.add(worker);
+    worker.once('exit', () => alive.delete(worker));
+  };
+  process.on('worker', watch);
+  onTestFinished(() => void process.off('worker', watch));
+  return () => alive.size;
+}
+
 /** An engine with these versions, written to the directory, and one worker, unless options say otherwise. */
 export async function startEngine(
   versions: readonly TestVersion[],
   options: Partial<WorkerEngineOptions> = {},
   directory?: string,
-): Promise<InferenceEngine> {
-  directory ??= await temporaryFolder();
-  for (const version of versions) await writeTestVersion(directory, version);
-  const repository = await scanModelRepository(directory);
+): Promise<WorkerEngine> {
+  const repository = await writeRepository(versions, directory);
   const engine = await createWorkerEngine({ repository, workers: 1, ...options });
   onTestFinished(() => engine.close());
   return engine;

@@ -35,6 +35,17 @@ export function doublingGraph(): TestGraph {
   };
 }
 
+/** values [batch, steps] to scaled [batch, steps]. */
+export function scalingGraph(factor: number): TestGraph {
+  const shape: Spec['shape'] = ['batch', 'steps'];
+  return {
+    inputs: [{ name: 'values', type: 'float32', shape }],
+    outputs: [{ name: 'scaled', type: 'float32', shape }],
+    nodes: [{ operator: 'Mul', inputs: ['values', 'factor'], outputs: ['scaled'] }],
+    constants: [{ name: 'factor', type: 'float32', shape: [1], data: Float32Array.of(factor) }],
+  };
+}
+
 /** x [batch, 512] through `layers` products with one matrix: 0.5 MFLOP for each row and layer. */
 export function heavyGraph(layers: number): TestGraph {
   const size = 512;

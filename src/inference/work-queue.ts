@@ -2,29 +2,30 @@
 import { type BatchLimits, isPadding, pickBatch, type SizedRow } from './batch-layout.ts';
 import type { Call } from './call.ts';
 import type { Lane, LoadedVersion, Row } from './engine.ts';
-import type { Manifest } from './manifest.ts';
+import { dropLate, isWantedAfter } from './late-rows.ts';
 import type { CheckedRow } from './row-check.ts';
-import { RowLine } from './row-line.ts';
+import { EqualRows, hashRow } from './row-equality.ts';
+import { type Load, RowLine } from './row-line.ts';
 
-/** Who wants the result of a row, and where in the answer it belongs. */
-export interface Taker {
-  readonly call: Call;
-  readonly index: number;
-  readonly row: Row;
-}
-
-/** A row that waits once for all who asked for it. */
+/** A row of a call that has not run yet, or runs. */
 export interface WaitingRow extends SizedRow {
-  /** Of a taker that still wants it: a caller whose call has ended may change its arrays. */
+  /** Of a caller that still wants it: one whose call has ended may change its arrays. */
   row: Row;
-  readonly takers: Taker[];
-  /** Takers whose calls have not ended. */
+  readonly call: Call;
+  /** Where its result belongs in the answer of its call. */
+  readonly index: number;
+  /** The equal row that came first and runs for this one too; null when this one runs itself. */
+  readonly leader: WaitingRow | null;
+  /** Rows that this one leads. */
+  followers: WaitingRow[] | null;
+  /** How many of this row and its followers belong to calls that have not ended. */
   wanted: number;
   /** The line it waits in; null when it runs, or has run, or waits to run again. */
   line: RowLine | null;
   isWaiting: boolean;
-  /** Equal inputs have equal keys; null for a row that is not shared. */
-  readonly key: string | null;
+  /** Equal rows have equal ones; null for a row that is not shared. */
+  readonly hash: number | null;
+  sameBucket: WaitingRow | null;
   /** By order of arrival. */
   readonly sequence: number;
   previous: WaitingRow | null;
@@ -35,32 +36,48 @@ export interface WaitingRow extends SizedRow {
 export interface Batch {
   readonly version: LoadedVersion;
   readonly rows: readonly WaitingRow[];
-  /** The worker of its first attempt died. */
-  readonly isRetry: boolean;
-  /** Runs left to find the rows that fail, shared by all parts of one batch that failed. */
-  readonly search: { runsLeft: number };
+  /** A worker died while it ran this, or a batch that this is a part of. */
+  readonly isSuspect: boolean;
+  /** What is left to find the rows that fail, shared by all parts of one batch that failed. */
+  readonly search: { runs: number; deaths: number };
 }
 
-export interface Load {
-  readonly rows: number;
-  readonly elements: number;
+/** What take() asks of the one who knows workers and what batches cost. `waiting` is what waits in the line to take from. */
+export interface Terms {
+  /** performance.now(). */
+  readonly now: number;
+  /** No worker is idle: the batch will be the next of one that runs another. */
+  readonly isStaged: boolean;
+  limitsOf(version: LoadedVersion, waiting: Readonly<Load>): BatchLimits;
+  /** When the batch will be done. */
+  doneAt(version: LoadedVersion, limits: BatchLimits, waiting: Readonly<Load>): number;
+  /** Whether to stage a batch of interactive rows; otherwise more gather until a worker is idle. */
+  isWorthStaging(version: LoadedVersion, limits: BatchLimits, waiting: Readonly<Load>): boolean;
 }
 
-type LimitsOf = (version: LoadedVersion) => BatchLimits;
 type Stream = Readonly<Record<Lane, RowLine>>;
+
+interface VersionQueue {
+  readonly isPadded: boolean;
+  readonly streams: Map<string, Stream>;
+  readonly loads: Readonly<Record<Lane, Load>>;
+}
 
 // After so many interactive batches a waiting bulk batch gets its turn.
 const interactiveTurns = 8;
 // A small batch is chosen out of so many rows, so that rows of similar length find each other.
 const minWindowRows = 256;
-// Longer rows are rarely asked for twice within a few milliseconds.
-const maxKeyBytes = 1024;
 // Finding one failing row of 1,024 takes 20.
 const searchRuns = 64;
+// Finding one killing row of 1,024 takes 10, each a worker that has to start anew.
+const searchDeaths = 16;
+// Versions of which nothing waits cost a look with each batch; making their queues anew costs more.
+const keptVersions = 32;
 
 export class WorkQueue {
   readonly #again: Batch[] = [];
-  readonly #versions = new Map<LoadedVersion, { isPadded: boolean; streams: Map<string, Stream> }>();
+  readonly #versions = new Map<LoadedVersion, VersionQueue>();
+  readonly #equal = new EqualRows();
   #rows = 0;
   #turns = 0;
   #sequence = 0;
@@ -70,30 +87,22 @@ export class WorkQueue {
     return this.#rows;
   }
 
-  /** Puts the rows of a call at the end of its lane; answers what is to leave() when the call ends early. */
-  add(version: LoadedVersion, rows: readonly CheckedRow[], call: Call, lane: Lane): WaitingRow[] {
+  /** Puts the rows of a call at the end of its lane, as what is to leave() when the call ends early. */
+  add(version: LoadedVersion, rows: readonly CheckedRow[], call: Call, lane: Lane): void {
     this.#rows += rows.length;
-    return rows.map((row) => {
-      const line = this.#lineOf(version, row, lane);
-      const key = version.manifest.deterministic ? rowKey(version.manifest, row.row) : null;
-      const equal = key === null ? undefined : line.find(key);
-      const taker = { call, index: row.index, row: row.row };
-      if (equal === undefined) return this.#enqueue(line, row, taker, key);
-      equal.takers.push(taker);
-      equal.wanted++;
-      return equal;
-    });
+    call.rows = rows.map((row) => this.#enqueue(version, row, call, lane));
   }
 
-  /** Once for each row that add() answered: the call that it was added for has ended. */
+  /** Once for each row of a call that has ended early. */
   leave(row: WaitingRow): void {
-    row.wanted--;
-    if (!row.isWaiting) return;
+    const leader = row.leader ?? row;
+    leader.wanted--;
+    if (leader.wanted > 0) leader.row = leader.followers!.find(({ call }) => !call.isSettled)?.row ?? leader.row;
+    if (!leader.isWaiting) return;
     this.#rows--;
-    if (row.wanted > 0 || row.line === null) return;
-    row.line.remove(row);
-    row.line = null;
-    row.isWaiting = false;
+    if (leader.wanted > 0 || leader.line === null) return;
+    this.#removeFromLine(leader);
+    leader.isWaiting = false;
   }
 
   /** Puts a batch that has run already, or a part of it, in front of everything. */
@@ -105,16 +114,23 @@ export class WorkQueue {
     this.#again.push(batch);
   }
 
-  /** The next batch to run, or undefined when nothing waits: what runs again, then interactive, then bulk. */
-  take(limitsOf: LimitsOf, now: number): Batch | undefined {
+  /**
+   * The next batch to run: what runs again, then interactive, then bulk. Undefined when nothing waits, or what waits is not
+   * to be staged: bulk rows are only when it is their turn, so that interactive ones that come meanwhile do not wait for
+   * them, and what runs again waits for an idle worker, as nothing passes it. Calls that would be answered too late end on the
+   * way.
+   */
+  take(terms: Terms): Batch | undefined {
+    if (terms.isStaged && this.#again.length > 0) return undefined;
     for (let batch = this.#again.shift(); batch !== undefined; batch = this.#again.shift()) {
-      const rows = batch.rows.filter((row) => isWanted(row, now));
+      const rows = batch.rows.filter((row) => isWantedAfter(row, terms.now));
       for (const row of batch.rows) this.#start(row);
       if (rows.length > 0) return { ...batch, rows };
     }
     const isBulkTurn = this.#turns >= interactiveTurns;
     for (const lane of isBulkTurn ? (['bulk', 'interactive'] as const) : (['interactive', 'bulk'] as const)) {
-      const batch = this.#takeFrom(lane, limitsOf, now);
+      if (terms.isStaged && lane === 'bulk' && !isBulkTurn) continue;
+      const batch = this.#takeFrom(lane, terms);
       if (batch === undefined) continue;
       this.#turns = lane === 'bulk' ? 0 : this.#turns + 1;
       return batch;
@@ -126,7 +142,10 @@ export class WorkQueue {
   calls(): Set<Call> {
     const calls = new Set<Call>();
     const collect = (rows: readonly WaitingRow[]) => {
-      for (const { takers } of rows) for (const { call } of takers) calls.add(call);
+      for (const row of rows) {
+        calls.add(row.call);
+        for (const { call } of row.followers ?? []) calls.add(call);
+      }
     };
     for (const { rows } of this.#again) collect(rows);
     for (const { streams } of this.#versions.values()) {
@@ -138,88 +157,122 @@ export class WorkQueue {
     return calls;
   }
 
-  /** What a new row of the lane would wait for, of each version. */
-  loadBefore(lane: Lane): Map<LoadedVersion, Load> {
-    const loads = new Map<LoadedVersion, Load>();
-    const count = (version: LoadedVersion, { rows, elements }: Load) => {
-      const load = loads.get(version) ?? { rows: 0, elements: 0 };
-      loads.set(version, { rows: load.rows + rows, elements: load.elements + elements });
-    };
+  /** Adds up what a new row of the lane would wait for, version by version. */
+  sumBefore(lane: Lane, msOf: (version: LoadedVersion, load: Readonly<Load>) => number): number {
+    let totalMs = 0;
     for (const { version, rows } of this.#again) {
-      for (const { elements } of rows) count(version, { rows: 1, elements });
+      const elements = rows.reduce((sum, row) => sum + row.elements, 0);
+      totalMs += msOf(version, { rows: rows.length, elements });
     }
-    for (const [version, { streams }] of this.#versions) {
-      for (const { interactive, bulk } of streams.values()) {
-        count(version, interactive);
-        if (lane === 'bulk') count(version, bulk);
-      }
+    for (const [version, { loads }] of this.#versions) {
+      if (loads.interactive.rows > 0) totalMs += msOf(version, loads.interactive);
+      if (lane === 'bulk' && loads.bulk.rows > 0) totalMs += msOf(version, loads.bulk);
     }
-    return loads;
+    return totalMs;
   }
 
-  #enqueue(line: RowLine, { row, axes, elements }: CheckedRow, taker: Taker, key: string | null): WaitingRow {
-    const position = { line, sequence: this.#sequence++, previous: null, next: null };
-    const waiting: WaitingRow = { row, axes, elements, takers: [taker], wanted: 1, isWaiting: true, key, ...position };
-    line.push(waiting);
+  /** What waits of a version in a lane; undefined when nothing of it waits in any. */
+  loadOf(version: LoadedVersion, lane: Lane): Readonly<Load> | undefined {
+    return this.#versions.get(version)?.loads[lane];
+  }
+
+  #enqueue(version: LoadedVersion, row: CheckedRow, call: Call, lane: Lane): WaitingRow {
+    const { manifest } = version;
+    const line = this.#lineOf(version, row, lane);
+    const hash = manifest.deterministic ? hashRow(manifest, row.row) : null;
+    const leader = hash === null ? null : this.#equal.find(hash, line, manifest, row.row);
+    const waiting: WaitingRow = {
+      row: row.row,
+      axes: row.axes,
+      elements: row.elements,
+      call,
+      index: row.index,
+      leader,
+      followers: null,
+      wanted: 1,
+      line,
+      isWaiting: true,
+      hash,
+      sameBucket: null,
+      sequence: this.#sequence++,
+      previous: null,
+      next: null,
+    };
+    if (leader === null) {
+      line.push(waiting);
+      if (hash !== null) this.#equal.add(waiting);
+      return waiting;
+    }
+    leader.followers ??= [];
+    leader.followers.push(waiting);
+    leader.wanted++;
     return waiting;
   }
 
   #lineOf(version: LoadedVersion, { axes }: SizedRow, lane: Lane): RowLine {
-    let ofVersion = this.#versions.get(version);
-    if (ofVersion === undefined) {
-      ofVersion = { isPadded: isPadding(version.manifest), streams: new Map() };
-      this.#versions.set(version, ofVersion);
+    let queue = this.#versions.get(version);
+    if (queue === undefined) {
+      const loads = { interactive: { rows: 0, elements: 0 }, bulk: { rows: 0, elements: 0 } };
+      queue = { isPadded: isPadding(version.manifest), streams: new Map(), loads };
+      this.#versions.set(version, queue);
     }
-    const shape = ofVersion.isPadded || axes.size === 0 ? '' : JSON.stringify([...axes]);
-    let stream = ofVersion.streams.get(shape);
+    const shape = queue.isPadded || axes.length === 0 ? '' : axes.join();
+    let stream = queue.streams.get(shape);
     if (stream === undefined) {
-      stream = { interactive: new RowLine(), bulk: new RowLine() };
-      ofVersion.streams.set(shape, stream);
+      const { interactive, bulk } = queue.loads;
+      stream = { interactive: new RowLine(interactive), bulk: new RowLine(bulk) };
+      queue.streams.set(shape, stream);
     }
     return stream[lane];
   }
 
-  #takeFrom(lane: Lane, limitsOf: LimitsOf, now: number): Batch | undefined {
+  #takeFrom(lane: Lane, terms: Terms): Batch | undefined {
     for (let next = this.#oldest(lane); next !== undefined; next = this.#oldest(lane)) {
       const { version, stream } = next;
-      const limits = limitsOf(version);
-      const window = stream[lane].peek(Math.max(limits.maxRows, minWindowRows)).filter((row) => isWanted(row, now));
+      const line = stream[lane];
+      const limits = terms.limitsOf(version, line);
+      if (terms.isStaged && lane === 'interactive' && !terms.isWorthStaging(version, limits, line)) return undefined;
+      const doneAt = terms.doneAt(version, limits, line);
+      const window = dropLate(line.peek(Math.max(limits.maxRows, minWindowRows)), terms.now, doneAt);
       if (window.length === 0) continue;
       const rows = [...pickBatch(window, limits)];
       for (const row of rows) this.#start(row);
-      if (lane === 'interactive') this.#fill(rows, stream.bulk, limits, now);
-      return { version, rows, isRetry: false, search: { runsLeft: searchRuns } };
+      if (lane === 'interactive') this.#fill(rows, stream.bulk, limits, doneAt);
+      return { version, rows, isSuspect: false, search: { runs: searchRuns, deaths: searchDeaths } };
     }
     return undefined;
   }
 
   // Bulk rows take the places that are left, unless they would make the batch longer for interactive ones.
-  #fill(rows: WaitingRow[], bulk: RowLine, { maxRows, maxElements }: BatchLimits, now: number): void {
+  #fill(rows: WaitingRow[], bulk: RowLine, { maxRows, maxElements }: BatchLimits, doneAt: number): void {
     if (bulk.first === null) return;
     const longest = rows.reduce((most, row) => Math.max(most, row.elements), 1);
     const places = Math.min(maxRows, Math.floor(maxElements / longest)) - rows.length;
     const full = rows.length + places;
     for (const row of bulk.peek(Math.max(places, minWindowRows))) {
       if (rows.length >= full) return;
-      if (row.elements > longest || !isWanted(row, now)) continue;
+      if (row.elements > longest || !isWantedAfter(row, doneAt)) continue;
       this.#start(row);
       rows.push(row);
     }
   }
 
-  // The stream whose first row waits longest. Streams in which nothing waits are forgotten on the way.
+  // The stream whose first row waits longest. Streams of a shape in which nothing waits are forgotten on the way, and
+  // versions when they are many.
   #oldest(lane: Lane): { version: LoadedVersion; stream: Stream } | undefined {
     let oldest: { version: LoadedVersion; stream: Stream } | undefined;
     let sequence = Number.POSITIVE_INFINITY;
+    const isCrowded = this.#versions.size > keptVersions;
     for (const [version, { streams }] of this.#versions) {
       for (const [shape, stream] of streams) {
-        if (stream.interactive.first === null && stream.bulk.first === null) streams.delete(shape);
+        const isEmpty = stream.interactive.first === null && stream.bulk.first === null;
+        if (isEmpty && (shape !== '' || isCrowded)) streams.delete(shape);
         const first = stream[lane].first;
         if (first === null || first.sequence >= sequence) continue;
         sequence = first.sequence;
         oldest = { version, stream };
       }
-      if (streams.size === 0) this.#versions.delete(version);
+      if (streams.size === 0 && isCrowded) this.#versions.delete(version);
     }
     return oldest;
   }
@@ -228,25 +281,13 @@ export class WorkQueue {
     if (!row.isWaiting) return;
     row.isWaiting = false;
     this.#rows -= row.wanted;
-    row.line?.remove(row);
+    this.#removeFromLine(row);
+  }
+
+  #removeFromLine(row: WaitingRow): void {
+    if (row.line === null) return;
+    row.line.remove(row);
     row.line = null;
+    if (row.hash !== null) this.#equal.remove(row);
   }
-}
-
-// Ends calls whose time is up on the way; what nobody wants any more leaves the queue by that.
-function isWanted(row: WaitingRow, now: number): boolean {
-  for (const { call } of row.takers) call.expireIfDue(now);
-  if (row.takers.length > 1) row.row = (row.takers.find(({ call }) => !call.isSettled) ?? row).row;
-  return row.wanted > 0;
-}
-
-// Equal bits only: 0 and -0 differ. The dims say how many bytes follow, so no two rows share a key by chance.
-function rowKey({ inputs }: Manifest, row: Row): string | null {
-  let key = '';
-  for (const { name } of inputs) {
-    const { data, dims } = row[name]!;
-    if (key.length + data.byteLength > maxKeyBytes) return null;
-    key += `${dims.join()}:${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1')}`;
-  }
-  return key;
 }

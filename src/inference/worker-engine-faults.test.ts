@@ -53,16 +53,35 @@ describe('a dying worker', () => {
     expect(engine.pendingRows()).toBe(0);
   });
 
+  test('takes what was staged behind its batch to the next one', async () => {
+    const engine = await startEngine([{ ...doubling, manifest: { maxBatchRows: 1 } }], { workerFile });
+    const rows = [poisonOnce, 5, 6].map((value) => valuesRow(value));
+    const results = await engine.predict({ ...predictDoubling, rows });
+    expect(results.map((result) => numbersOf(result, 'doubled'))).toEqual([[2 * poisonOnce], [10], [12]]);
+  });
+
+  test('of what was staged behind another batch lets that one end, and is blamed on the right one', async () => {
+    const exits: string[] = [];
+    const versions = [{ ...doubling, manifest: { maxBatchRows: 1 } }, heavy];
+    const engine = await startEngine(versions, { workerFile, onWorkerExit: (reason) => exits.push(reason) });
+    const running = predictHeavy(engine, 512);
+    await sleep(20); // the thread is in the run, and reads no message
+    const killed = engine.predict({ ...predictDoubling, rows: [valuesRow(poison)] });
+    expect(await running).toHaveLength(512);
+    expect((await killed)[0]).toMatchObject({ kind: 'failed' });
+    expect(exits).toEqual(['exit code 3', 'exit code 3']);
+  });
+
   test('that cannot be replaced fails what waits, and is tried again until it can', async () => {
     const directory = await temporaryFolder();
     const file = join(directory, brokenStart);
     const engine = await startEngine([doubling], { workerFile }, directory);
     writeFileSync(file, '');
     const error = await failureOf(engine.predict({ ...predictDoubling, rows: [valuesRow(poison)] }));
-    expect(error).toMatchObject({ kind: 'failed', message: 'Predictions are not available now.' });
+    expect(error).toMatchObject({ kind: 'unavailable', message: 'Predictions are not available now.' });
     const refused = failureOf(engine.predict({ ...predictDoubling, rows: [valuesRow(1)] }));
     expect(engine.pendingRows()).toBe(0);
-    expect((await refused).kind).toBe('failed');
+    expect((await refused).kind).toBe('unavailable');
     rmSync(file);
     await expect
       .poll(() => engine.predict({ ...predictDoubling, rows: [valuesRow(1)] }).catch((cause) => cause), {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { BatchReport, Row } from './engine.ts';
 import { doubling, numbersOf, outputOf, startEngine, valuesRow } from './testing-engine.ts';
-import { doublingGraph, heavyGraph, identityGraph, type TestVersion } from './testing-model.ts';
+import { heavyGraph, identityGraph } from './testing-model.ts';
 
 const predictDoubling = { model: 'doubling', version: '1' };
 
@@ -91,76 +91,6 @@ describe('predict', () => {
     expect(await kindOf({ rows: [{ values: { data: Float32Array.of(1), dims: [2] } }] })).toBe('invalid-input');
     expect(await kindOf({ rows: new Array(11).fill(valuesRow(1)) })).toBe('invalid-input');
     expect(engine.pendingRows()).toBe(0);
-  });
-});
-
-describe('versions and failures', () => {
-  const broken: [string, Partial<TestVersion>, RegExp][] = [
-    ['corrupt', { bytes: new Uint8Array(100).fill(7) }, /^broken\/1\/model.onnx: cannot be loaded: \S/],
-    ['empty', { bytes: new Uint8Array(0) }, /^broken\/1\/model.onnx: cannot be loaded: \S/],
-    ['wrong sha256', { manifest: { sha256: '1'.repeat(64) } }, /expected the sha256 of manifest.json/],
-    ['no valid manifest', { manifest: { task: 'GUESS' as 'TENSOR' } }, /^broken\/1\/manifest.json: task: .*"GUESS"$/],
-    [
-      'another input',
-      { manifest: { inputs: [{ name: 'ids', type: 'float32', shape: ['batch', 'steps'] }] } },
-      /^broken\/1\/model.onnx: input ids: expected float32 \[batch, steps\] as in manifest.json, got nothing$/,
-    ],
-    [
-      'another type',
-      { manifest: { inputs: [{ name: 'values', type: 'int32', shape: ['batch', 'steps'] }] } },
-      /input values: expected int32 \[batch, steps\] as in manifest.json, got float32 \[batch, steps\]$/,
-    ],
-    [
-      'another output shape',
-      { manifest: { outputs: [{ name: 'total', type: 'float32', shape: ['batch', 3] }] } },
-      /output total: expected float32 \[batch, 3\] as in manifest.json, got float32 \[batch, 1\]$/,
-    ],
-    [
-      'an input that the manifest does not know',
-      {
-        graph: {
-          ...doublingGraph(),
-          inputs: [...doublingGraph().inputs, { name: 'more', type: 'float32', shape: ['batch'] }],
-        },
-        manifest: { inputs: doublingGraph().inputs },
-      },
-      /^broken\/1\/manifest.json: inputs: expected input more of model.onnx, got nothing$/,
-    ],
-    [
-      'a graph that cannot run',
-      {
-        graph: {
-          ...doublingGraph(),
-          constants: [{ name: 'axes', type: 'int64', shape: [1], data: BigInt64Array.of(9n) }],
-        },
-      },
-      /^broken\/1\/model.onnx: cannot /,
-    ],
-  ];
-  test.each(broken)('leaves out a version that is broken: %s', async (_, changes, message) => {
-    const version = { name: 'broken', version: '1', graph: doublingGraph(), ...changes };
-    const engine = await startEngine([doubling, version], { workers: 2 });
-    expect(engine.failures()).toEqual([{ name: 'broken', version: '1', error: expect.stringMatching(message) }]);
-    expect(engine.versions()).toEqual([expect.objectContaining({ name: 'doubling', executionProvider: 'cpu' })]);
-    const [result] = await engine.predict({ ...predictDoubling, rows: [valuesRow(3)] });
-    expect(numbersOf(result, 'doubled')).toEqual([6]);
-  });
-
-  test('refuses a model that answers fewer rows than it got, although it declares otherwise', async () => {
-    const graph: TestVersion['graph'] = {
-      ...identityGraph('float32', [2]),
-      nodes: [
-        { operator: 'NonZero', inputs: ['in'], outputs: ['where'] },
-        { operator: 'Transpose', inputs: ['where'], outputs: ['across'] },
-        { operator: 'Cast', inputs: ['across'], outputs: ['out'], attributes: { to: { int: 1 } } },
-      ],
-    };
-    const engine = await startEngine([{ name: 'finding', version: '1', graph }]);
-    expect(engine.failures()).toEqual([
-      expect.objectContaining({
-        error: 'finding/1/model.onnx: cannot run two rows of zeros: output out: expected [2, 2], got [0, 2]',
-      }),
-    ]);
   });
 });
 

@@ -1,12 +1,12 @@
 /** What the main thread and a worker thread say to each other. Arrays are transferred, not copied. */
 import type { VersionFailure } from './engine.ts';
 import type { ModelFiles } from './repository.ts';
+import type { SessionSetup } from './session.ts';
 import type { BatchTensor } from './tensors.ts';
 
 /** workerData of a worker thread. */
-export interface WorkerSetup {
+export interface WorkerSetup extends SessionSetup {
   readonly files: readonly ModelFiles[];
-  readonly intraOpThreads: number;
 }
 
 export type MessageToWorker = RunMessage | { readonly type: 'close' };
@@ -25,6 +25,8 @@ export interface ReadyMessage {
   /** From versionKey to execution provider. */
   readonly loaded: ReadonlyMap<string, string>;
   readonly failures: readonly VersionFailure[];
+  /** Why preferred execution providers could not be used, each reason once. */
+  readonly skippedProviders: readonly string[];
 }
 
 export interface DoneMessage {

@@ -9,7 +9,7 @@ export interface WorkerPoolOptions {
   readonly setup: WorkerSetup;
   /** How long a failed start waits for the workers that did start to end. */
   readonly startGraceMs: number;
-  /** A worker can take a batch. */
+  /** A worker can take a batch, or another one. */
   onIdle(): void;
   /** A replacement could not load a version that others have. */
   onVersionFailures(failures: readonly VersionFailure[]): void;
@@ -21,8 +21,15 @@ export interface WorkerPoolOptions {
 
 export interface WorkerPool {
   hasIdle(): boolean;
-  /** Runs a batch on an idle worker; only after hasIdle(). Rejects as WorkerThread.run does. */
-  run(message: RunMessage): Promise<DoneMessage>;
+  /** Workers without a batch. */
+  idleCount(): number;
+  /** Whether a worker has only the batch that it runs. */
+  hasStagingPlace(): boolean;
+  /**
+   * Runs a batch on an idle worker, otherwise behind the batch that has run longest; only after hasIdle() or
+   * hasStagingPlace(). Rejects as WorkerThread.run does.
+   */
+  run(message: RunMessage, onStart?: () => void): Promise<DoneMessage>;
   isDown(): boolean;
   /** Ends all workers after their running batches; waits for that, at most `graceMs`. */
   close(graceMs: number): Promise<void>;
@@ -63,15 +70,30 @@ class ThreadPool implements WorkerPool {
   }
 
   hasIdle(): boolean {
-    return this.#threads.values().some((thread) => thread.isIdle());
+    for (const thread of this.#threads) if (thread.batches() === 0) return true;
+    return false;
   }
 
-  // One batch at a time in each worker, so an idle one is the least busy one.
-  run(message: RunMessage): Promise<DoneMessage> {
-    return this.#threads
-      .values()
-      .find((thread) => thread.isIdle())!
-      .run(message);
+  idleCount(): number {
+    let count = 0;
+    for (const thread of this.#threads) if (thread.batches() === 0) count++;
+    return count;
+  }
+
+  hasStagingPlace(): boolean {
+    for (const thread of this.#threads) if (thread.batches() === 1) return true;
+    return false;
+  }
+
+  run(message: RunMessage, onStart?: () => void): Promise<DoneMessage> {
+    let chosen: WorkerThread | null = null;
+    for (const thread of this.#threads) {
+      const batches = thread.batches();
+      if (batches === 0) return thread.run(message, onStart);
+      if (batches !== 1) continue;
+      if (chosen === null || thread.startedAt() < chosen.startedAt()) chosen = thread;
+    }
+    return chosen!.run(message, onStart);
   }
 
   isDown(): boolean {

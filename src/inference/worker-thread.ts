@@ -1,5 +1,6 @@
-/** The main thread's side of one worker thread: it loads, then runs at most one batch at a time, then ends. */
+/** The main thread's side of one worker thread: it loads, then runs one batch after the other, then ends. */
 import { Worker } from 'node:worker_threads';
+import { freeGpuLock } from './gpu-lock.ts';
 import {
   buffersOf,
   type DoneMessage,
@@ -20,10 +21,15 @@ export interface WorkerThread {
   readonly exited: Promise<string>;
   /** Alive, with its versions loaded. */
   isLoaded(): boolean;
-  /** Loaded, and without a running batch. */
-  isIdle(): boolean;
-  /** Takes over the arrays of the inputs. Rejects with WorkerDied, or with what the runtime said of this batch. */
-  run(message: RunMessage): Promise<DoneMessage>;
+  /** Batches that it has, the running one included; null when it has not loaded or is gone. */
+  batches(): number | null;
+  /** When the running batch started; performance.now(). */
+  startedAt(): number;
+  /**
+   * Takes over the arrays of the inputs. A batch that comes while another runs is staged, and `onStart` called when its
+   * turn comes. Rejects with WorkerDied, or with what the runtime said of this batch.
+   */
+  run(message: RunMessage, onStart?: () => void): Promise<DoneMessage>;
   /**
    * Tells the thread to end after what it does now, and waits for that, at most `graceMs`. Never by force: terminate()
    * during native work aborts the whole process (onnxruntime-node 1.30: uncaught Napi::Error), and so does process.exit().
@@ -31,7 +37,8 @@ export interface WorkerThread {
   close(graceMs: number): Promise<void>;
 }
 
-interface Running {
+interface Given {
+  readonly onStart: (() => void) | undefined;
   resolve(message: DoneMessage): void;
   reject(error: Error): void;
 }
@@ -40,20 +47,26 @@ interface Running {
 export function startWorkerThread(file: URL, setup: WorkerSetup, onIdle: () => void): WorkerThread {
   // Options of the main thread are not inherited: some, such as --eval's, end a worker at once.
   const worker = new Worker(file, { workerData: setup, name: 'inference', execArgv: [] });
+  const { threadId } = worker; // -1 after its end
   const ready = Promise.withResolvers<ReadyMessage>();
   const exited = Promise.withResolvers<string>();
   let isReady = false;
-  let running: Running | null = null;
+  /** In the order of their runs: the first one runs. */
+  const given: Given[] = [];
+  let startedAt = 0;
   let failure: string | null = null;
 
   worker.on('message', (message: MessageFromWorker) => {
-    const finished = running;
-    running = null;
     if (message.type === 'ready') {
       isReady = true;
       ready.resolve(message);
-    } else if (message.type === 'done') finished?.resolve(message);
-    else finished?.reject(new Error(message.error));
+    } else {
+      const finished = given.shift();
+      if (message.type === 'done') finished?.resolve(message);
+      else finished?.reject(new Error(message.error));
+      startedAt = performance.now();
+      given[0]?.onStart?.();
+    }
     onIdle();
   });
   worker.on('error', (error) => {
@@ -61,22 +74,24 @@ export function startWorkerThread(file: URL, setup: WorkerSetup, onIdle: () => v
   });
   worker.on('exit', (code) => {
     isReady = false;
+    if (setup.gpuLock !== undefined) freeGpuLock(setup.gpuLock, threadId);
     const reason = failure ?? `exit code ${code}`;
     exited.resolve(reason);
     ready.reject(new WorkerDied(reason));
-    running?.reject(new WorkerDied(reason));
-    running = null;
+    for (const { reject } of given.splice(0)) reject(new WorkerDied(reason));
   });
 
   return {
     ready: ready.promise,
     exited: exited.promise,
     isLoaded: () => isReady,
-    isIdle: () => isReady && running === null,
-    run(message) {
+    batches: () => (isReady ? given.length : null),
+    startedAt: () => startedAt,
+    run(message, onStart) {
       const { promise, resolve, reject } = Promise.withResolvers<DoneMessage>();
       worker.postMessage(message, buffersOf(message.inputs));
-      running = { resolve, reject };
+      if (given.length === 0) startedAt = performance.now();
+      given.push({ onStart, resolve, reject });
       return promise;
     },
     async close(graceMs) {

@@ -1,7 +1,8 @@
 /** The worker thread: loads a session for each version, then runs one batch after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type VersionFailure, versionKey } from './engine.ts';
-import { firstLine, type ModelSession, openSession, runSession } from './session.ts';
+import { firstLine } from './execution-providers.ts';
+import { closeSession, type ModelSession, openSession, ProviderLost, runSession } from './session.ts';
 import {
   buffersOf,
   type MessageFromWorker,
@@ -16,15 +17,16 @@ const models = new Map<string, ModelSession>();
 async function load(setup: WorkerSetup): Promise<void> {
   const failures: VersionFailure[] = [];
   for (const files of setup.files) {
-    const { name, version } = files.manifest;
+    const { name, version, task } = files.manifest;
     try {
-      models.set(versionKey(files.manifest), await openSession(files, setup.intraOpThreads));
+      models.set(versionKey(files.manifest), await openSession(files, setup));
     } catch (error) {
-      failures.push({ name, version, error: `${name}/${version}/${firstLine(error)}` });
+      failures.push({ name, version, task, error: `${name}/${version}/${firstLine(error)}` });
     }
   }
   const loaded = new Map([...models].map(([key, model]) => [key, model.executionProvider]));
-  post({ type: 'ready', loaded, failures });
+  const skippedProviders = [...new Set([...models.values()].flatMap((model) => model.skippedProviders))];
+  post({ type: 'ready', loaded, failures, skippedProviders });
 }
 
 async function run(message: RunMessage): Promise<void> {
@@ -36,6 +38,8 @@ async function run(message: RunMessage): Promise<void> {
     const computeMs = performance.now() - startedAt;
     post({ type: 'done', outputs, computeMs }, buffersOf(outputs));
   } catch (error) {
+    // Ends this thread, which is replaced, and its batch run again.
+    if (error instanceof ProviderLost) throw error;
     post({ type: 'failed', error: firstLine(error) });
   }
 }
@@ -45,7 +49,7 @@ function post(message: MessageFromWorker, transfer: ArrayBuffer[] = []): void {
 }
 
 async function close(): Promise<void> {
-  for (const { session } of models.values()) await session.release();
+  for (const model of models.values()) await closeSession(model);
   port.close();
 }
 

@@ -43,7 +43,8 @@ function lock(packages: Packages): Promise<void> {
 }
 
 function launch(...options: string[]) {
-  const env = { ...process.env, npm_execpath: join(project, 'npm-cli.js') };
+  const { MALLOC_ARENA_MAX: _, ...outer } = process.env;
+  const env = { ...outer, npm_execpath: join(project, 'npm-cli.js') };
   return spawnSync(process.execPath, ['src/launch.mjs', ...options], { cwd: project, env, encoding: 'utf8' });
 }
 
@@ -83,6 +84,11 @@ describe('the launcher', () => {
     await rm(join(project, 'node_modules/a'), { recursive: true });
     expect(launch('hello.mjs').status).toBe(7);
     expect(await installs()).toHaveLength(2);
+  });
+
+  test('has memory shared by all threads', async () => {
+    await writeFile(join(project, 'arenas.mjs'), 'console.log(process.env.MALLOC_ARENA_MAX);');
+    expect(launch('arenas.mjs').stdout).toBe('2\n');
   });
 
   test('says in one line what is wrong', async () => {

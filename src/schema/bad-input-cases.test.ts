@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../db/id.ts';
 import { createFullOrganization, fullRange } from '../testing/full-organization.ts';
 import { type Harvest, harvest, valuesOf } from '../testing/harvest.ts';
+import { createModelFolder, type ModelFolder } from '../testing/model-versions.ts';
 import { listOperations, printWithVariables, type Slot } from '../testing/schema-walk.ts';
 import { isFreeText } from '../testing/slot-values.ts';
 import { digestTables } from '../testing/table-digest.ts';
@@ -11,10 +12,13 @@ import { schema } from './index.ts';
 
 /** Inputs that are wrong as a whole, and inputs that look wrong and are not; single values are in bad-input.test.ts. */
 let app: TestApp;
+let models: ModelFolder;
 let found: Harvest;
 
 beforeAll(async () => {
+  models = await createModelFolder({ 'energy-forecast': ['2'] });
   app = await createTestApp({
+    modelsDirectory: models.directory,
     settings: unlimitedCost,
     wrapDependencies: (given) => ({ ...given, predictions: { record() {} } }),
   });
@@ -22,7 +26,10 @@ beforeAll(async () => {
   found = await harvest(app, schema, app.viewer, 'plainword');
 });
 
-afterAll(() => app.close());
+afterAll(async () => {
+  await app.close();
+  await models[Symbol.asyncDispose]();
+});
 
 const idOf = (type: string) => [...found.ids.get(type)!][0]!;
 const cursorOf = (type: string) => [...found.cursors.get(`${type}Edge`)!][0]!;

@@ -17,6 +17,8 @@ export interface SchemaTypes {
     ID: { Input: string; Output: string };
     /** Out: Postgres' text or ISO-8601; in: ISO-8601 UTC with microseconds. */
     DateTime: { Input: string; Output: string | Date };
+    /** bigint: of a literal or a tensor; as JSON beyond 2^53 it is text. */
+    TensorValue: { Input: number | bigint | boolean | string; Output: number | bigint | boolean | string };
   };
 }
 

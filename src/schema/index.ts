@@ -2,6 +2,7 @@ import '../domains/accounts/schema.ts';
 import '../domains/features/schema/index.ts';
 import '../domains/predictions/schema/index.ts';
 import '../domains/conversations/schema/index.ts';
+import '../domains/documents/schema.ts';
 import '../domains/analytics/schema.ts';
 import { specifiedDirectives } from 'graphql';
 import { builder } from './builder.ts';

@@ -90,10 +90,12 @@ test('a field of an interface states no cost', () => {
 });
 
 describe('the schema', () => {
-  test('lets reads read and writes write', () => {
+  test('lets reads read and writes write, and admins roll out', () => {
     const scopes = (type: GraphQLNamedType | null | undefined) =>
       new Set(fields.filter((each) => each.type === type).map(({ field }) => policyOf(field).scope));
-    expect(scopes(schema.getMutationType())).toEqual(new Set(['write']));
+    expect(scopes(schema.getMutationType())).toEqual(new Set(['write', 'admin']));
+    const forAdmins = fields.filter(({ field }) => policyOf(field).scope === 'admin');
+    expect(forAdmins.map(({ field }) => field.name)).toEqual(['setModelRollout']);
     expect(scopes(schema.getQueryType())).toEqual(new Set(['read', 'none']));
     const open = fields.filter(({ field }) => policyOf(field).scope === 'none');
     expect(open.map(({ field }) => field.name)).toEqual(['viewer']);

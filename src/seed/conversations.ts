@@ -1,4 +1,5 @@
-import type { Conversation, Document, Message } from '../domains/conversations/tables.ts';
+import type { Conversation, Message } from '../domains/conversations/tables.ts';
+import type { Document } from '../domains/documents/tables.ts';
 import { helpArticles } from './corpus/help-articles.ts';
 import { createSeededIds, isoTime } from './ids.ts';
 import type { OrganizationPlan } from './organizations.ts';

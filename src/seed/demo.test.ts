@@ -4,7 +4,7 @@ import type { Pool, Value } from '../db/database.ts';
 import { createPool } from '../db/pool.ts';
 import { findUserByEmail } from '../domains/accounts/queries.ts';
 import { listForecastAccuracy, listSentimentTrend } from '../domains/analytics/queries.ts';
-import { searchDocuments } from '../domains/conversations/queries.ts';
+import { searchDocumentsByKeyword } from '../domains/documents/queries/document.ts';
 import { scoreTexts } from '../domains/predictions/score-texts.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';
@@ -182,7 +182,7 @@ describe('the demo data', () => {
       ['passkey lost phone', 'Signing in, passkeys and lost devices'],
       ['forecast band quantile', 'Understanding forecasts and their bands'],
     ] as const) {
-      const [match] = await searchDocuments(first.pool, riverbank.id, { query, limit: 3 });
+      const [match] = await searchDocumentsByKeyword(first.pool, riverbank.id, { query, limit: 3 });
       expect(match?.document.title).toBe(title);
     }
   });

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { organizations, type User, users } from '../domains/accounts/tables.ts';
-import { conversations, documents, messages } from '../domains/conversations/tables.ts';
+import { conversations, messages } from '../domains/conversations/tables.ts';
+import { documents } from '../domains/documents/tables.ts';
 import { deployments, features, testCases } from '../domains/features/tables.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { backtestDays, runBacktests } from './backtests.ts';

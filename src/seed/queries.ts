@@ -63,7 +63,7 @@ const insertsByTable = new Map<PgTable, CompiledStatement<never>>();
 export async function insertRows<Table extends PgTable>(
   database: Database,
   table: Table,
-  rows: readonly Table['$inferSelect'][] | readonly Omit<Table['$inferSelect'], 'search'>[],
+  rows: readonly Table['$inferSelect'][] | readonly Omit<Table['$inferSelect'], 'search' | 'embeddedBy'>[],
 ): Promise<void> {
   const insert = insertsByTable.get(table) ?? compileInsert(table);
   insertsByTable.set(table, insert);

@@ -1,7 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool, PoolStats, StatementListener } from '../db/database.ts';
-import type { BatchReport } from '../inference/engine.ts';
+import type { BatchReport, InferenceEngine } from '../inference/engine.ts';
 import type { CacheLookup } from '../inference/prediction-cache.ts';
+import type { PredictionRecord } from '../inference/prediction-sink.ts';
 
 const statementSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const batchRows = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
@@ -12,9 +13,13 @@ export interface Metrics {
   readonly onStatement: StatementListener;
   readonly onBatch: (report: BatchReport) => void;
   readonly onLookup: (report: CacheLookup) => void;
+  readonly onCall: (call: PredictionRecord) => void;
+  readonly onRolloutReturn: (rollout: { readonly model: string }) => void;
   /** Under a name, such as `requests`. */
   watchPool(name: string, pool: Pool): void;
+  watchVersions(engine: Pick<InferenceEngine, 'versions'>): void;
   watchPredictions(recorder: { readonly dropped: number }): void;
+  watchShadows(shadows: { readonly dropped: number }): void;
 }
 
 export function createMetrics(): Metrics {
@@ -43,8 +48,12 @@ export function createMetrics(): Metrics {
     },
     onBatch: inference,
     onLookup: createLookupMetrics(registers),
+    onCall: createCallMetrics(registers),
+    onRolloutReturn: createReturnMetrics(registers),
     watchPool: createPoolMetrics(registers),
+    watchVersions: (engine) => watchVersions(engine, registers),
     watchPredictions: (recorder) => watchPredictions(recorder, registers),
+    watchShadows: (shadows) => watchShadows(shadows, registers),
   };
 }
 
@@ -99,6 +108,39 @@ function createLookupMetrics(registers: Registry[]): Metrics['onLookup'] {
   };
 }
 
+/** Calls by version: their count is that of the histogram. Calls that were refused or cancelled are none. */
+function createCallMetrics(registers: Registry[]): Metrics['onCall'] {
+  const labelNames = ['model', 'version', 'kind'] as const;
+  const seconds = new Histogram({
+    name: 'tributary_model_call_seconds',
+    help: 'Time of a call of a model with its wait, by version and by whether the viewer got the answer.',
+    labelNames,
+    buckets: statementSeconds,
+    registers,
+  });
+  const failed = new Counter({
+    name: 'tributary_model_call_failures_total',
+    help: 'Calls of a model that failed or were not answered in time.',
+    labelNames,
+    registers,
+  });
+  return ({ model, version, shadowOf, latencyMs, error }) => {
+    const labels = { model, version, kind: shadowOf === null ? 'served' : 'shadow' };
+    seconds.observe(labels, latencyMs / 1000);
+    if (error !== null) failed.inc(labels);
+  };
+}
+
+function createReturnMetrics(registers: Registry[]): Metrics['onRolloutReturn'] {
+  const returns = new Counter({
+    name: 'tributary_rollout_returns_total',
+    help: 'Rollouts that this process returned to their baseline.',
+    labelNames: ['model'],
+    registers,
+  });
+  return ({ model }) => returns.inc({ model });
+}
+
 function createPoolMetrics(registers: Registry[]): Metrics['watchPool'] {
   const pools = new Map<string, Pool>();
   const watch = (name: string, help: string, read: (stats: PoolStats) => number) =>
@@ -121,6 +163,21 @@ function createPoolMetrics(registers: Registry[]): Metrics['watchPool'] {
   };
 }
 
+function watchVersions(engine: Pick<InferenceEngine, 'versions'>, registers: Registry[]): void {
+  new Gauge({
+    name: 'tributary_inference_version_info',
+    help: '1 for each model version that is loaded, with where it runs.',
+    labelNames: ['model', 'version', 'precision', 'execution_provider'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name: model, version, precision, executionProvider } of engine.versions()) {
+        this.set({ model, version, precision, execution_provider: executionProvider }, 1);
+      }
+    },
+  });
+}
+
 function watchPredictions(recorder: { readonly dropped: number }, registers: Registry[]): void {
   new Gauge({
     name: 'tributary_predictions_dropped',
@@ -128,6 +185,17 @@ function watchPredictions(recorder: { readonly dropped: number }, registers: Reg
     registers,
     collect() {
       this.set(recorder.dropped);
+    },
+  });
+}
+
+function watchShadows(shadows: { readonly dropped: number }, registers: Registry[]): void {
+  new Gauge({
+    name: 'tributary_shadow_calls_dropped',
+    help: 'Calls that were not shadowed since the start because too many were, or the engine was overloaded.',
+    registers,
+    collect() {
+      this.set(shadows.dropped);
     },
   });
 }

@@ -26,8 +26,10 @@ export function badValues(schema: GraphQLSchema, slot: Slot): BadValue[] {
     case 'String':
       return [...badTexts(slot), ...(badFormats[slot.name] ?? []).map((value) => refused(`not a ${slot.name}`, value))];
     case 'Int':
-      return [...['-1', '2147483648', '-2147483649', '1.5', '1001'].map(Number), '5', true].map((value) =>
-        refused(`number ${JSON.stringify(value)}`, value),
+      return [...badIntegers(slot), '5', true].map((value) => refused(`number ${JSON.stringify(value)}`, value));
+    case 'TensorValue':
+      return [1.5, 'NaN', 'x', '5', true, null, {}, 2_147_483_648].map((value) =>
+        refused(`value ${JSON.stringify(value)}`, value),
       );
     case 'Float':
       return [1e7, -1e7, 1e300, 'NaN', 'x', true].map((value) => refused(`number ${JSON.stringify(value)}`, value));
@@ -38,6 +40,12 @@ export function badValues(schema: GraphQLSchema, slot: Slot): BadValue[] {
         `${slot.coordinate} is of type ${slot.type}: say in src/testing/bad-values.ts what it refuses`,
       );
   }
+}
+
+/** A tensor may have more rows than a page items. */
+function badIntegers({ coordinate }: Slot): number[] {
+  const common = [-1, 2_147_483_648, -2_147_483_649, 1.5];
+  return coordinate === 'TensorInput.shape' ? common : [...common, 1001];
 }
 
 /** Names that are properties of every object. */

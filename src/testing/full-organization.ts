@@ -1,7 +1,8 @@
 import type { Viewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { idAt } from '../db/id.ts';
-import { insertConversation, insertDocument, insertMessages } from '../domains/conversations/queries.ts';
+import { insertConversation, insertMessages } from '../domains/conversations/queries.ts';
+import { insertDocument } from '../domains/documents/queries/document.ts';
 import { ingestReadings, insertPredictions, insertSite } from '../domains/predictions/queries.ts';
 import { createFeatures, createOrganization, createUser } from './seed-builders.ts';
 
@@ -11,6 +12,8 @@ export const fullRange = { from: '2024-10-25T00:00:00Z', to: '2024-10-28T00:00:0
 export const fullUpdatedAt = '2024-10-26T16:00:00Z';
 
 const hourMs = 3_600_000;
+/** A passage by a version that no engine has. */
+const noMeaning = { version: 'none/1', places: [{ start: 0, length: 5 }], vectors: [Float32Array.of(1, 0)] };
 const rangeStartMs = Date.parse(fullRange.from);
 const timeOf = (hour: number) => new Date(rangeStartMs + hour * hourMs).toISOString();
 
@@ -35,11 +38,12 @@ export async function createFullOrganization(
       content: `All about ${word}.`,
       uploadedById: viewer.userId,
     };
-    await insertDocument(database, viewer.organizationId, document);
+    await insertDocument(database, viewer.organizationId, document, noMeaning);
     await addSite(database, viewer, `Plant ${word} ${index}`, level + index);
   }
   await run(database, markUsers, [viewer.organizationId, word]);
   await run(database, dateFeatures, [viewer.organizationId, fullRange.from, fullUpdatedAt]);
+  await run(database, addRollout, [viewer.organizationId, viewer.userId]);
   await run(database, addKey, [viewer.organizationId, viewer.userId, `key of ${word}`]);
   return viewer;
 }
@@ -50,6 +54,9 @@ const dateFeatures = `update features set created_at = $2::timestamptz + complex
   where organization_id = $1`;
 const addKey = `insert into idempotency_keys (organization_id, user_id, key, mutation, fingerprint, result)
   values ($1, $2, $3, 'createFeature', '', '[]')`;
+const addRollout = `insert into model_rollouts (organization_id, model, weights, baseline_version, shadow_share,
+    max_error_rate, max_latency_ratio, min_calls, updated_at, updated_by_id)
+  values ($1, 'sentiment', '{"1": 1}', '1', 0, 0.05, 2, 20, now(), $2)`;
 const addTestCase = `insert into test_cases (organization_id, id, feature_id, name, status) values ($1, $2, $3, $4, 'FAILED')`;
 const addDeployment = `insert into deployments (organization_id, id, feature_id, version, environment, status, created_at, finished_at)
   values ($1, $2, $3, $4, 'PRODUCTION', 'SUCCEEDED', $5, $6)`;
@@ -98,5 +105,6 @@ async function addSite(database: Database, { organizationId }: Viewer, name: str
     return { siteId: site.id, issuedAt: fullRange.from, at: timeOf(hour), ...band };
   });
   const call = { model: 'energy-forecast', version: '1', precision: 'FP32' as const, latencyMs: 5, batchSize: 1 };
-  await insertPredictions(database, [{ organizationId, ...call, createdAt: timeOf(3), points }]);
+  const ended = { cacheHits: 0, error: null, shadowOf: null, agreedRows: null };
+  await insertPredictions(database, [{ organizationId, ...call, ...ended, createdAt: timeOf(3), points }]);
 }

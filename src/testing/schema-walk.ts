@@ -123,13 +123,14 @@ function printField(
   fill: Fill,
 ): string[] {
   const inner = getNamedType(field.type);
-  const args = printArguments(parent.name, { ...operation, field }, fill);
-  if (isLeafType(inner)) return [`${field.name}${args}`];
+  // Only of fields that are printed: what is filled in elsewhere would be tried nowhere.
+  const args = () => printArguments(parent.name, { ...operation, field }, fill);
+  if (isLeafType(inner)) return [`${field.name}${args()}`];
   const isPlumbing = /(Connection|Edge|PageInfo)$/.test(inner.name);
   const next = isPlumbing ? left : left - 1;
   // Edges hold the same objects.
   if (parent.name.endsWith('Connection') && field.name === 'nodes') return ['nodes { __typename }'];
-  return next > 0 ? [`${field.name}${args}${selectionOf(operation, inner, next, fill)}`] : [];
+  return next > 0 ? [`${field.name}${args()}${selectionOf(operation, inner, next, fill)}`] : [];
 }
 
 function printArguments(parent: string, operation: Operation, fill: Fill): string {

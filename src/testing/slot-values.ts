@@ -3,11 +3,23 @@ import { newId } from '../db/id.ts';
 import { fullRange, fullUpdatedAt } from './full-organization.ts';
 import type { Json, Slot } from './schema-walk.ts';
 
-/** Texts that must have a form of their own, by the name of the argument or input field. */
+/** Texts that must have a form of their own, by the name of the argument or input field, or by its coordinate. */
 const formattedTexts: Readonly<Record<string, string>> = {
   model: 'energy-forecast',
+  version: '1',
+  // One that answers no viewer itself: tests that want this to succeed bring a version 2.
+  'ShadowInput.version': '2',
   timeZone: 'Europe/Berlin',
   holidays: '2024-12-25',
+};
+
+/** What must fit together, by coordinate: a row of one id for the model that any id will do for. */
+const fixedValues: Readonly<Record<string, Json>> = {
+  'Query.predict(model:)': 'sentiment',
+  'Query.predict(version:)': '1',
+  'TensorInput.name': 'input_ids',
+  'TensorInput.shape': [1, 1],
+  'TensorInput.values': [1],
 };
 
 const times: Readonly<Record<string, string>> = {
@@ -15,11 +27,14 @@ const times: Readonly<Record<string, string>> = {
   to: fullRange.to,
   expectedUpdatedAt: fullUpdatedAt,
 };
+/** Shares of a whole; any other number may be larger. */
+const shares: Readonly<Record<string, number>> = { weight: 1, share: 0.5, maxErrorRate: 0.5 };
 const pastTime = '2024-11-01T12:00:00Z';
 
 /** Whether any text will do: it is neither a cursor nor of a form of its own. */
 export function isFreeText(slot: Slot): boolean {
-  return slot.type === 'String' && !isCursor(slot) && !isKey(slot) && !(slot.name in formattedTexts);
+  const hasOwnForm = isKey(slot) || slot.name in formattedTexts || slot.coordinate in fixedValues;
+  return slot.type === 'String' && !isCursor(slot) && !hasOwnForm;
 }
 
 function isKey({ name }: Slot): boolean {
@@ -40,15 +55,17 @@ export function isCursor({ type, name }: Slot): boolean {
  * @throws when the type of an argument is new: it needs a value here
  */
 export function plainValue(schema: GraphQLSchema, slot: Slot, text: string): Json {
+  const fixed = fixedValues[slot.coordinate];
+  if (fixed !== undefined) return fixed;
   const type = schema.getType(slot.type);
   if (isEnumType(type)) return type.getValues()[0]!.name;
   switch (slot.type) {
     case 'String':
-      return isKey(slot) ? plainKey(slot) : (formattedTexts[slot.name] ?? text);
+      return isKey(slot) ? plainKey(slot) : (formattedTexts[slot.coordinate] ?? formattedTexts[slot.name] ?? text);
     case 'Int':
       return 5;
     case 'Float':
-      return 1.5;
+      return shares[slot.name] ?? 1.5;
     case 'Boolean':
       return true;
     case 'DateTime':

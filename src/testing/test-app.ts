@@ -4,7 +4,9 @@ import { Registry } from 'prom-client';
 import { inject } from 'vitest';
 import { readConfig } from '../config.ts';
 import type { Dependencies, Viewer } from '../context.ts';
+import { createPassageIndex } from '../domains/documents/passage-index.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
+import { Rollouts } from '../domains/predictions/rollouts.ts';
 import { type AppSettings, createApp } from '../http/app.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';
@@ -24,6 +26,8 @@ export interface TestApp {
   database: TestDatabase;
   inference: InferenceEngine;
   predictions: PredictionRecorder;
+  /** Without a look at the database of its own. */
+  rollouts: Rollouts;
   /** An organization with one user, whom requests act as unless told otherwise. */
   viewer: Viewer;
   /** Sends an operation without a socket, as the viewer given. */
@@ -36,6 +40,8 @@ export interface TestApp {
 }
 
 export interface TestAppOptions {
+  /** The folder of models. Default: those that are shipped. */
+  modelsDirectory?: string;
   /** Stands in for the worker threads where a test wants to see or break inference. */
   wrapInference?: (engine: InferenceEngine) => InferenceEngine;
   /** Stands in for what requests are lent, where a test wants to break the database or to keep no predictions. */
@@ -56,15 +62,17 @@ export const viewerHeader = 'x-test-viewer';
 
 /** The whole server over a database of its own: real Postgres, real models, no socket. */
 export async function createTestApp({
+  modelsDirectory = 'models',
   wrapInference = (engine) => engine,
   wrapDependencies = (dependencies) => dependencies,
   settings = {},
   log = pino({ level: 'silent' }),
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase(inject('postgres'));
-  const engine = await createWorkerEngine({ repository: await scanModelRepository('models'), workers: 1 });
+  const engine = await createWorkerEngine({ repository: await scanModelRepository(modelsDirectory), workers: 1 });
   const inference = wrapInference(engine);
   const predictions = createPredictionRecorder({ database: database.pool, onError: (error) => console.error(error) });
+  const rollouts = new Rollouts({ database: database.pool, inference, onError: (error) => console.error(error) });
   const viewer = await createOrganization(database.pool);
   const authenticate = async (request: Request) => {
     const given = request.headers.get(viewerHeader);
@@ -77,6 +85,8 @@ export async function createTestApp({
       analyticsDatabase: database.pool,
       inference,
       predictions,
+      rollouts,
+      vectors: createPassageIndex({ database: database.pool }),
       authenticate,
     }),
     log,
@@ -89,6 +99,7 @@ export async function createTestApp({
     database,
     inference,
     predictions,
+    rollouts,
     viewer,
     fetch: fetchApp,
     handler: app,
@@ -106,6 +117,7 @@ export async function createTestApp({
       };
     },
     async close() {
+      await rollouts.close();
       await predictions.flush();
       await engine.close();
       await database.drop();

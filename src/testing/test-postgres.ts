@@ -4,9 +4,9 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
-import { findPostgresBinaries } from '../db/embedded/binaries.ts';
+import { findPostgresBinaries, type PostgresBinaries } from '../db/embedded/binaries.ts';
 import { DATABASE_NAME, DATABASE_USER, prepareCluster } from '../db/embedded/cluster.ts';
-import { resolveDatabaseUser } from '../db/embedded/database-user.ts';
+import { type DatabaseUser, resolveDatabaseUser } from '../db/embedded/database-user.ts';
 import { findFreePort } from './free-port.ts';
 
 /** A Postgres of a test's own on a loopback port, to be broken. */
@@ -24,12 +24,18 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-export async function startTestPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
+/** The embedded one, or one that is installed on this machine. */
+export async function startTestPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  installed?: PostgresBinaries,
+): Promise<TestPostgres> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), 'tributary-postgres-'));
-  const binaries = await findPostgresBinaries();
+  const binaries = installed ?? (await findPostgresBinaries());
   const user = resolveDatabaseUser(join(folder, '..'), binaries.postgres);
   user.takeOver(folder);
-  const cluster = await prepareCluster({ dataDir: folder, binaries, user, durable: false });
+  const cluster = installed
+    ? makePlainCluster(folder, installed, user)
+    : await prepareCluster({ dataDir: folder, binaries, user, durable: false });
   const port = await findFreePort();
   const url = `postgres://${DATABASE_USER}@127.0.0.1:${port}/${DATABASE_NAME}`;
   const merged = { listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: '', ...settings };
@@ -70,6 +76,18 @@ export async function startTestPostgres(settings: Readonly<Record<string, string
       rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     },
   };
+}
+
+/** What any version of Postgres can make. */
+function makePlainCluster(folder: string, binaries: PostgresBinaries, user: DatabaseUser): string {
+  const cluster = join(folder, 'data');
+  const run = (program: string, programArgs: string[], input = '') => {
+    const { file, args, ...account } = user.command(program, programArgs);
+    execFileSync(file, args, { ...account, cwd: '/', input, stdio: ['pipe', 'ignore', 'ignore'] });
+  };
+  run(binaries.initdb, ['-D', cluster, '-U', DATABASE_USER, '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync']);
+  run(binaries.postgres, ['--single', '-D', cluster, 'template1'], `CREATE DATABASE ${DATABASE_NAME}\n`);
+  return cluster;
 }
 
 function childrenOf(pid: number): number[] {

@@ -5,6 +5,7 @@ import { arg, statementByShape } from '../../db/statement.ts';
 import { ceilEpochMs } from '../../db/time.ts';
 import { conversations, messages } from '../conversations/tables.ts';
 import { deployments, features } from '../features/tables.ts';
+import { type AccuracyFigures, accuracyFigures, actualLoad } from '../predictions/statistics-queries.ts';
 import { forecastPoints, readings } from '../predictions/tables.ts';
 
 export const intervals = ['HOUR', 'DAY', 'WEEK', 'MONTH'] as const;
@@ -173,27 +174,17 @@ export function listSentimentTrend(database: Database, organizationId: string, s
   return sentimentTrend(span.interval).run(database, idSpanValues(organizationId, span));
 }
 
-export interface ForecastAccuracy {
+export interface ForecastAccuracy extends AccuracyFigures {
   at: string;
   version: string;
-  count: number;
-  mae: number;
-  /** Percent; null when every load was zero. */
-  mape: number | null;
-  coverage: number;
 }
 
 const forecastAccuracy = statementByShape<Interval, ForecastAccuracy>(
   'listForecastAccuracy',
-  (interval) => sql`select ${bucketOf(forecastPoints.at, interval)} as at, ${forecastPoints.version} as version,
-      count(*)::integer as count, avg(abs(${forecastPoints.p50} - actual.load))::float8 as mae,
-      (100 * avg(abs(${forecastPoints.p50} - actual.load) / nullif(abs(actual.load), 0)))::float8 as mape,
-      avg((actual.load between ${forecastPoints.p10} and ${forecastPoints.p90})::integer)::float8 as coverage
-    from ${forecastPoints} cross join lateral (
-      select avg(${readings.loadMw}) as load from ${readings}
-      where ${readings.organizationId} = ${forecastPoints.organizationId} and ${readings.siteId} = ${forecastPoints.siteId}
-        and ${readings.at} >= ${forecastPoints.at} and ${readings.at} < ${forecastPoints.at} + interval '1 hour'
-    ) as actual
+  (
+    interval,
+  ) => sql`select ${bucketOf(forecastPoints.at, interval)} as at, ${forecastPoints.version} as version, ${accuracyFigures}
+    from ${forecastPoints} cross join ${actualLoad}
     where ${forecastPoints.organizationId} = ${arg('organizationId')} and ${forecastPoints.model} = ${arg('model')}
       and ${forecastPoints.at} >= ${from} and ${forecastPoints.at} < ${to} and actual.load is not null
     group by 1, 2 order by 1, 2`,

@@ -1,7 +1,6 @@
 import { createLoader, createNestedLoader, createRowLoader } from '../../schema/loader.ts';
 import {
   listConversationsByIds,
-  listDocumentsByIds,
   listMessagesByIds,
   listSentimentSummaries,
   messageList,
@@ -10,7 +9,6 @@ import {
 
 export const conversationById = createRowLoader(listConversationsByIds);
 export const messageById = createRowLoader(listMessagesByIds);
-export const documentById = createRowLoader(listDocumentsByIds);
 export const messagesByConversationId = createNestedLoader(messageList);
 
 const noMessages: SentimentSummary = { mean: null, negative: 0, neutral: 0, positive: 0, total: 0 };

@@ -5,15 +5,7 @@ import { createList, createNestedList } from '../../db/list.ts';
 import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement } from '../../db/statement.ts';
 import type { SentimentLabel } from '../predictions/sentiment.ts';
-import {
-  type Conversation,
-  conversations,
-  type Document,
-  documents,
-  lastMessageOrder,
-  type Message,
-  messages,
-} from './tables.ts';
+import { type Conversation, conversations, lastMessageOrder, type Message, messages } from './tables.ts';
 
 export const conversationList = createList<Conversation>({
   name: 'conversations',
@@ -46,20 +38,8 @@ export const messageList = createNestedList<Message>({
   orders: { CREATED_AT: [keyPart(messages, 'id', 'uuid')] },
 });
 
-const documentProperties = ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt'];
-const documentColumns = columns(documents, documentProperties);
-
-export const documentList = createList<Document>({
-  name: 'documents',
-  table: documents,
-  properties: documentProperties,
-  filters: {},
-  orders: { CREATED_AT: [keyPart(documents, 'createdAt', 'timestamptz'), keyPart(documents, 'id', 'uuid')] },
-});
-
 export const listConversationsByIds = createListByIds<Conversation>('listConversationsByIds', conversations);
 export const listMessagesByIds = createListByIds<Message>('listMessagesByIds', messages);
-export const listDocumentsByIds = createListByIds<Document>('listDocumentsByIds', documents, documentProperties);
 
 export interface SentimentSummary {
   /** null: nothing scored. */
@@ -164,49 +144,4 @@ export async function insertMessages(
     rows.map((row) => row.id),
     inserted,
   );
-}
-
-const insertOneDocument = statement<Document>(
-  'insertDocument',
-  sql`insert into ${documents} (${bare(documents.organizationId, documents.id, documents.title, documents.content, documents.uploadedById)})
-    values (${arg('organizationId')}, ${arg('id')}, ${arg('title')}, ${arg('content')}, ${arg('uploadedById')})
-    returning ${documentColumns}`,
-);
-
-export async function insertDocument(
-  database: Database,
-  organizationId: string,
-  document: { id: string; title: string; content: string; uploadedById: string },
-): Promise<Document> {
-  const [row] = await insertOneDocument.run(database, { organizationId, ...document });
-  return row!;
-}
-
-export interface DocumentMatch {
-  document: Document;
-  score: number;
-  excerpt: string;
-}
-
-const searchByKeyword = statement<Document & { score: number; excerpt: string }>(
-  'searchDocumentsByKeyword',
-  sql`select ranked.*, ts_headline('english', ranked.content, ranked.query,
-        'StartSel=**, StopSel=**, MaxFragments=2, MinWords=8, MaxWords=24, FragmentDelimiter=" … "') as excerpt
-    from (
-      select ${documentColumns}, query, ts_rank_cd(${documents.search}, query, 32)::float8 as score
-      from ${documents}, websearch_to_tsquery('english', ${arg('query')}) as query
-      where ${documents.organizationId} = ${arg('organizationId')} and ${documents.search} @@ query
-      order by score desc, ${documents.id} limit ${arg('limit')}
-    ) as ranked
-    order by ranked.score desc, ranked.id`,
-);
-
-/** The documents that hold the words of a query, best first; the score is 0 to 1, the excerpt marks the words by **. */
-export async function searchDocuments(
-  database: Database,
-  organizationId: string,
-  wanted: { query: string; limit: number },
-): Promise<DocumentMatch[]> {
-  const rows = await searchByKeyword.run(database, { organizationId, ...wanted });
-  return rows.map(({ score, excerpt, ...document }) => ({ document, score, excerpt }));
 }

@@ -1,22 +1,9 @@
 import { sql } from 'drizzle-orm';
-import {
-  customType,
-  foreignKey,
-  index,
-  pgEnum,
-  pgTable,
-  primaryKey,
-  real,
-  text,
-  timestamp,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { foreignKey, index, pgEnum, pgTable, primaryKey, real, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { users } from '../accounts/tables.ts';
 
 export const messageRole = pgEnum('message_role', ['USER', 'ASSISTANT', 'SYSTEM']);
 export const sentimentLabel = pgEnum('sentiment_label', ['NEGATIVE', 'NEUTRAL', 'POSITIVE']);
-
-const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
 
 /** A conversation without messages sorts before all others by its last message. */
 export const lastMessageOrder = sql`coalesce("conversations"."last_message_at", '-infinity'::timestamptz)`;
@@ -89,31 +76,5 @@ export const messages = pgTable(
   ],
 );
 
-export const documents = pgTable(
-  'documents',
-  {
-    organizationId: uuid('organization_id').notNull(),
-    id: uuid('id').notNull(),
-    title: text('title').notNull(),
-    content: text('content').notNull(),
-    uploadedById: uuid('uploaded_by_id').notNull(),
-    createdAt: timestamp('created_at', { withTimezone: true, mode: 'string' }).notNull().defaultNow(),
-    search: tsvector('search').generatedAlwaysAs(
-      sql`setweight(to_tsvector('english', "title"), 'A') || setweight(to_tsvector('english', "content"), 'B')`,
-    ),
-  },
-  (table) => [
-    primaryKey({ columns: [table.organizationId, table.id] }),
-    foreignKey({
-      name: 'documents_uploader',
-      columns: [table.organizationId, table.uploadedById],
-      foreignColumns: [users.organizationId, users.id],
-    }),
-    index('documents_created').on(table.organizationId, table.createdAt, table.id),
-    index('documents_search').using('gin', table.organizationId, table.search),
-  ],
-);
-
 export type Conversation = typeof conversations.$inferSelect;
 export type Message = typeof messages.$inferSelect;
-export type Document = Omit<typeof documents.$inferSelect, 'search'>;

@@ -2,17 +2,12 @@ import type { Context } from '../../context.ts';
 import { badUserInput, publicError } from '../../errors.ts';
 import { InferenceError, type LoadedVersion } from '../../inference/engine.ts';
 import type { ForecastRecord } from '../../inference/prediction-sink.ts';
-import {
-  type BandGrowth,
-  type ForecastInput,
-  type ForecastShape,
-  type ForecastSite,
-  type ForecastStep,
-  forecastDays,
-} from './forecast.ts';
+import { type BandGrowth, type ForecastShape, type ForecastSite, type ForecastStep, forecastDays } from './forecast.ts';
 import { ForecastHistoryError, fillHistory } from './forecast-history.ts';
-import { type ModelVersionEntry, servingVersion, toEntry, toPublicError } from './models.ts';
+import { type ModelVersionEntry, toEntry } from './models.ts';
 import { type HistoryHour, listForecastHistory } from './queries.ts';
+import { type Predict, type ServingContext, serveCall, servingVersion } from './serving.ts';
+import { agreeOnForecast } from './shadow-agreement.ts';
 import type { Site } from './tables.ts';
 
 export interface Forecast {
@@ -35,7 +30,7 @@ const dayHours = 24;
 /** Two weeks, so that gaps of the last week can be filled from the one before. */
 const historyHours = 336;
 
-type ForecastContext = Pick<Context, 'database' | 'inference' | 'predictions' | 'signal'>;
+type ForecastContext = Pick<Context, 'database'> & ServingContext;
 
 /**
  * Forecasts of sites in their order: one statement for all histories and one batch for each day ahead.
@@ -47,7 +42,7 @@ export async function forecastSites(
   sites: readonly Site[],
   wish: ForecastWish,
 ): Promise<(Forecast | Error)[]> {
-  const version = servingVersion(context.inference, 'FORECAST');
+  const version = servingVersion(context, organizationId, 'FORECAST');
   const siteIds = sites.map((site) => site.id);
   const rows = await listForecastHistory(context.database, organizationId, siteIds, {
     from: wish.from,
@@ -55,27 +50,32 @@ export async function forecastSites(
   });
   const rowsBySite = Map.groupBy(rows, (row) => row.siteId);
   const starts = sites.map((site) => toForecastSite(site, rowsBySite.get(site.id) ?? [], wish));
-  const ready = starts.filter((start): start is ForecastSite => !(start instanceof Error));
-  if (ready.length === 0) return starts as Error[];
-  const startedAt = performance.now();
-  const steps = await runDays(context, version, ready, wish.horizon);
-  const latencyMs = performance.now() - startedAt;
-  const stepsBySite = new Map(ready.map((start, index) => [start, steps[index]!.slice(0, wish.horizon)]));
-  const forecasts = starts.map((start, index) =>
-    start instanceof Error ? start : toForecast(sites[index]!, start, stepsBySite.get(start)!, version),
-  );
-  const { name: model, version: versionName, precision } = version;
-  const points = forecasts.flatMap(toRecords);
-  context.predictions.record({
-    organizationId,
-    model,
-    version: versionName,
-    precision,
-    latencyMs,
-    batchSize: ready.length,
-    points,
+  const ready = sites.flatMap((site, index) => {
+    const start = starts[index]!;
+    return start instanceof Error ? [] : [{ site, start }];
   });
-  return forecasts;
+  if (ready.length === 0) return starts as Error[];
+  const toForecasts = (steps: readonly (readonly ForecastStep[] | Error)[]) =>
+    ready.map(({ site, start }, index) => toForecast(site, start, steps[index]!, version));
+  const steps = await serveCall<readonly ForecastStep[]>(context, {
+    organizationId,
+    version,
+    batchSize: ready.length,
+    run: async (asked, predict) => {
+      const days = await runDays(
+        asked,
+        ready.map(({ start }) => start),
+        wish.horizon,
+        predict,
+      );
+      return days.map((own) => own.slice(0, wish.horizon));
+    },
+    agree: agreeOnForecast,
+    toPoints: (answers) => toForecasts(answers).flatMap(toRecords),
+  });
+  const forecasts = toForecasts(steps);
+  let next = 0;
+  return starts.map((start) => (start instanceof Error ? start : forecasts[next++]!));
 }
 
 function toForecastSite(site: Site, rows: readonly HistoryHour[], wish: ForecastWish): ForecastSite | Error {
@@ -103,41 +103,37 @@ function toForecastSite(site: Site, rows: readonly HistoryHour[], wish: Forecast
 }
 
 async function runDays(
-  context: ForecastContext,
-  version: LoadedVersion,
+  { manifest: { inputs, outputs, options } }: LoadedVersion,
   sites: readonly ForecastSite[],
   horizon: number,
+  predict: Predict,
 ): Promise<ForecastStep[][]> {
-  const { bandGrowth, ...shape } = version.manifest.options as unknown as ForecastShape & { bandGrowth: BandGrowth };
+  const { bandGrowth, ...shape } = options as unknown as ForecastShape & { bandGrowth: BandGrowth };
   const days = forecastDays(sites, Math.ceil(horizon / dayHours), bandGrowth, shape);
   for (let day = days.next(); ; ) {
     if (day.done) return day.value;
-    day = days.next(await runDay(context, version, day.value));
+    const rows = day.value.map(({ features }) => ({ [inputs[0]!.name]: { data: features, dims: [features.length] } }));
+    const results = await predict(rows);
+    day = days.next(
+      results.map((result) => {
+        if (result instanceof InferenceError) throw result;
+        return result.outputs[outputs[0]!.name]!.data as Float32Array;
+      }),
+    );
   }
 }
 
-async function runDay(
-  { inference, signal }: ForecastContext,
+function toForecast(
+  site: Site,
+  start: ForecastSite,
+  steps: readonly ForecastStep[] | Error,
   version: LoadedVersion,
-  inputs: readonly ForecastInput[],
-) {
-  const { inputs: inputSpecs, outputs: outputSpecs } = version.manifest;
-  const rows = inputs.map(({ features }) => ({ [inputSpecs[0]!.name]: { data: features, dims: [features.length] } }));
-  const request = { model: version.name, version: version.version, rows, signal };
-  const results = await inference.predict(request).catch((error: unknown) => {
-    throw toPublicError(error);
-  });
-  return results.map((result) => {
-    if (result instanceof InferenceError) throw toPublicError(result);
-    return result.outputs[outputSpecs[0]!.name]!.data as Float32Array;
-  });
-}
-
-function toForecast(site: Site, start: ForecastSite, steps: readonly ForecastStep[], version: LoadedVersion): Forecast {
+): Forecast | Error {
+  if (steps instanceof Error) return steps;
   const timeOf = (step: number) => new Date(start.startUtcMs + step * hourMs).toISOString();
   return {
     site,
-    modelVersion: toEntry(version, true),
+    modelVersion: toEntry(version),
     issuedAt: timeOf(0),
     points: steps.map((step, index) => ({ ...step, at: timeOf(index) })),
   };

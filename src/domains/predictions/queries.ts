@@ -152,9 +152,11 @@ const insertAllPredictions = statement<never>(
   'insertPredictions',
   sql`insert into ${predictions}
     (${bare(predictions.organizationId, predictions.id, predictions.model, predictions.version)},
-     ${bare(predictions.precision, predictions.createdAt, predictions.latencyMs, predictions.batchSize)})
+     ${bare(predictions.precision, predictions.createdAt, predictions.latencyMs, predictions.batchSize)},
+     ${bare(predictions.cacheHits, predictions.error, predictions.shadowOf, predictions.agreedRows)})
     select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input("organizationId" uuid, id uuid, model text,
-      version text, precision text, "createdAt" timestamptz, "latencyMs" real, "batchSize" integer)`,
+      version text, precision text, "createdAt" timestamptz, "latencyMs" real, "batchSize" integer, "cacheHits" integer,
+      error text, "shadowOf" text, "agreedRows" integer)`,
 );
 
 const insertAllPoints = statement<never>(

@@ -1,40 +1,39 @@
-import type { Context } from '../../context.ts';
-import { InferenceError, type RowResult } from '../../inference/engine.ts';
-import { type ModelVersionEntry, servingVersion, toEntry, toPublicError } from './models.ts';
+import { InferenceError } from '../../inference/engine.ts';
+import { type ModelVersionEntry, toEntry } from './models.ts';
 import { readSentiment, type SentimentReading, tokenizeSentiment } from './sentiment.ts';
+import { type ServingContext, serveCall, servingVersion } from './serving.ts';
+import { agreeOnSentiment } from './shadow-agreement.ts';
 
 export interface Sentiment extends SentimentReading {
   modelVersion: ModelVersionEntry;
 }
 
 /**
- * Scores texts with the serving sentiment model, as one call of the engine; results in the order of the texts.
- * A text that fails alone is an Error in its place.
+ * Scores texts with the viewer's version of the sentiment model, as one call of the engine; results in the order of the
+ * texts. A text that fails alone is an Error in its place.
  * @throws OVERLOADED or TIMEOUT for the call as a whole
  */
 export async function scoreTexts(
-  { inference, predictions, signal }: Pick<Context, 'inference' | 'predictions' | 'signal'>,
+  context: ServingContext,
   organizationId: string,
   texts: readonly string[],
 ): Promise<(Sentiment | Error)[]> {
-  const version = servingVersion(inference, 'SENTIMENT');
-  const input = version.manifest.inputs[0]!.name;
-  const rows = texts.map((text) => {
-    const ids = tokenizeSentiment(text);
-    return { [input]: { data: ids, dims: [ids.length] } };
+  const version = servingVersion(context, organizationId, 'SENTIMENT');
+  const tokens = texts.map(tokenizeSentiment);
+  const readings = await serveCall<SentimentReading>(context, {
+    organizationId,
+    version,
+    batchSize: texts.length,
+    run: async ({ manifest: { inputs, outputs } }, predict) => {
+      const results = await predict(tokens.map((ids) => ({ [inputs[0]!.name]: { data: ids, dims: [ids.length] } })));
+      return results.map((result) =>
+        result instanceof InferenceError
+          ? result
+          : readSentiment(result.outputs[outputs[0]!.name]!.data as Float32Array),
+      );
+    },
+    agree: agreeOnSentiment,
   });
-  const startedAt = performance.now();
-  const { name: model, version: versionName, precision } = version;
-  const results = await inference.predict({ model, version: versionName, rows, signal }).catch((error: unknown) => {
-    throw toPublicError(error);
-  });
-  const latencyMs = performance.now() - startedAt;
-  predictions.record({ organizationId, model, version: versionName, precision, latencyMs, batchSize: texts.length });
-  const modelVersion = toEntry(version, true);
-  return results.map((result) => toSentiment(result, version.manifest.outputs[0]!.name, modelVersion));
-}
-
-function toSentiment(result: RowResult, output: string, modelVersion: ModelVersionEntry): Sentiment | Error {
-  if (result instanceof InferenceError) return toPublicError(result) as Error;
-  return { ...readSentiment(result.outputs[output]!.data as Float32Array), modelVersion };
+  const modelVersion = toEntry(version);
+  return readings.map((reading) => (reading instanceof Error ? reading : { ...reading, modelVersion }));
 }

@@ -4,6 +4,7 @@ import {
   foreignKey,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   real,
@@ -11,6 +12,7 @@ import {
   timestamp,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { PredictionFailure } from '../../inference/prediction-sink.ts';
 import { organizations } from '../accounts/tables.ts';
 
 export const sites = pgTable(
@@ -68,6 +70,14 @@ export const predictions = pgTable(
     createdAt: timestamp('created_at', { withTimezone: true, mode: 'string' }).notNull(),
     latencyMs: real('latency_ms').notNull(),
     batchSize: integer('batch_size').notNull(),
+    /** Rows of the batch that came from the cache. */
+    cacheHits: integer('cache_hits').notNull().default(0),
+    /** Why it gave no answer; null: it did. */
+    error: text('error').$type<PredictionFailure>(),
+    /** The version whose answer the viewer got, of a call that ran beside it for comparison; null: the viewer got this one. */
+    shadowOf: text('shadow_of'),
+    /** Rows on which a shadow agreed with that answer; null: it gave none, or is no shadow. */
+    agreedRows: integer('agreed_rows'),
   },
   (table) => [
     primaryKey({ columns: [table.organizationId, table.id] }),
@@ -78,6 +88,42 @@ export const predictions = pgTable(
     }).onDelete('cascade'),
     index('predictions_model').on(table.organizationId, table.model, table.id),
     index('predictions_model_version').on(table.organizationId, table.model, table.version, table.id),
+  ],
+);
+
+/**
+ * Which versions of a model answer an organization's calls; without a row the newest one does. Models belong to no
+ * organization, so each rolls out for itself.
+ */
+export const modelRollouts = pgTable(
+  'model_rollouts',
+  {
+    organizationId: uuid('organization_id').notNull(),
+    model: text('model').notNull(),
+    /** From version to share of the viewers, 0 to 1. */
+    weights: jsonb('weights').$type<Record<string, number>>().notNull(),
+    /** What an automatic return goes back to. */
+    baselineVersion: text('baseline_version').notNull(),
+    shadowVersion: text('shadow_version'),
+    shadowShare: doublePrecision('shadow_share').notNull(),
+    maxErrorRate: doublePrecision('max_error_rate').notNull(),
+    maxLatencyRatio: doublePrecision('max_latency_ratio').notNull(),
+    minCalls: integer('min_calls').notNull(),
+    /** By the database's clock, later than that of every earlier state of the row. */
+    updatedAt: timestamp('updated_at', { withTimezone: true, mode: 'string' }).notNull(),
+    /** null: it returned by itself. */
+    updatedById: uuid('updated_by_id'),
+    returnedReason: text('returned_reason'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.organizationId, table.model] }),
+    foreignKey({
+      name: 'model_rollouts_organization',
+      columns: [table.organizationId],
+      foreignColumns: [organizations.id],
+    }).onDelete('cascade'),
+    // Of the process, not of a request: every process asks twice a second what has changed in all organizations.
+    index('model_rollouts_updated').on(table.updatedAt),
   ],
 );
 
@@ -112,3 +158,4 @@ export const forecastPoints = pgTable(
 export type Site = typeof sites.$inferSelect;
 export type Reading = Pick<typeof readings.$inferSelect, 'siteId' | 'at' | 'loadMw'>;
 export type Prediction = typeof predictions.$inferSelect;
+export type ModelRollout = typeof modelRollouts.$inferSelect;

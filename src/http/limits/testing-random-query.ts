@@ -29,6 +29,7 @@ const requiredValues: Record<string, string> = {
   text: '"x"',
   model: '"x"',
   interval: 'DAY',
+  inputs: '[{ name: "x", shape: [1, 1], values: [1] }, { name: "y", shape: [1, 1], values: [1] }]',
   range: '{ from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z" }',
 };
 

@@ -58,17 +58,25 @@ export function slowCost(schema: GraphQLSchema, document: DocumentNode, given: R
     const { cost, listSize } = policyOf(field);
     const answer = getNamedType(field.type);
     if (isLeafType(answer)) return cost ?? 0;
-    const size = sizeOf(listSize, getArgumentValues(field, node, variableValues));
+    const values = getArgumentValues(field, node, variableValues);
+    const size = sizeOf(listSize, values);
+    const inputItems = countInputObjects(listSize, values);
     const inner = { fields: listSize?.sizedFields ?? [], size };
     const types = isObjectType(answer) ? [answer] : schema.getPossibleTypes(answer as never);
     const content = Math.max(...types.map((type) => ofSelections(node.selectionSet!, type, inner)));
-    if (!isListType(getNullableType(field.type))) return (cost ?? 1) + content;
+    if (!isListType(getNullableType(field.type))) return (cost ?? 1) + inputItems + content;
     const items = sized.fields.includes(field.name) ? sized.size : size;
-    return (cost ?? 0) + items * (1 + content);
+    return (cost ?? 0) + inputItems + items * (1 + content);
   };
 
   const root = schema.getRootType(operation.operation)!;
   return ofSelections(operation.selectionSet, root, { fields: [], size: 0 });
+}
+
+/** Each object of a list that an argument is sliced by costs 1. */
+function countInputObjects({ slicingArguments = [] }: ListSize = {}, values: Record<string, unknown>): number {
+  const lists = slicingArguments.map((name) => values[name]).filter((value) => Array.isArray(value));
+  return Math.max(0, ...lists.map((list) => (typeof list[0] === 'object' ? list.length : 0)));
 }
 
 function sizeOf(

@@ -29,6 +29,8 @@ export interface ValueMaker {
   leaf(slot: Slot): FuzzValue;
   /** The two ends of a range of time. */
   range(): { from: FuzzValue; to: FuzzValue };
+  /** A tensor of ids for the model that predict is asked of. */
+  tensor(): { name: FuzzValue; shape: FuzzValue[]; values: FuzzValue[] };
 }
 
 /** Makes the values of one operation; all chances come from `random`, so the same one makes the same values. */
@@ -43,7 +45,8 @@ export function createValueMaker(
     if (random.chance(0.15)) return { value: hostileJson(random), isHostile: true };
     return hostileOf(schema, random, data, slot, isQuery);
   };
-  return { leaf, range: () => (random.chance(hostility) ? hostileRange(random) : plausibleRange(random)) };
+  const tensor = () => makeTensor(random, hostility);
+  return { leaf, tensor, range: () => (random.chance(hostility) ? hostileRange(random) : plausibleRange(random)) };
 }
 
 const sane = (value: Json): FuzzValue => ({ value, isHostile: false });
@@ -138,6 +141,20 @@ function hostileRange(random: Random): { from: FuzzValue; to: FuzzValue } {
     default:
       return bad(random.pick(hostileTimes), random.pick(hostileTimes));
   }
+}
+
+/** Ids beyond the model's table are what it fails on while it runs. */
+function makeTensor(random: Random, hostility: number) {
+  const sizes = [random.integer(1, 3), random.integer(1, 4)];
+  const maybe = (value: Json, hostile: () => Json): FuzzValue =>
+    random.chance(hostility / 4) ? { value: hostile(), isHostile: true } : sane(value);
+  return {
+    name: maybe('input_ids', () => hostileText(random)),
+    shape: sizes.map((size) => maybe(size, () => random.pick(hostileNumbers))),
+    values: Array.from({ length: sizes[0]! * sizes[1]! }, () =>
+      maybe(random.integer(1, 50_000), () => (random.chance(0.5) ? random.pick(hostileNumbers) : hostileJson(random))),
+    ),
+  };
 }
 
 /** One of a set, or a text that is none where the set is empty. */

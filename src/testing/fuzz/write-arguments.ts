@@ -109,6 +109,7 @@ function makeObject(draft: Draft, type: GraphQLInputObjectType, place: Place): R
     const { from, to } = draft.values.range();
     return { from: { leaf: from }, to: { leaf: to } };
   }
+  if (type.name === 'TensorInput') return makeTensor(draft);
   const entries = given.map((field): [string, Made] => {
     const coordinate = `${type.name}.${field.name}`;
     const path = `${place.path}.${field.name}`;
@@ -118,6 +119,16 @@ function makeObject(draft: Draft, type: GraphQLInputObjectType, place: Place): R
     ];
   });
   return Object.fromEntries(entries);
+}
+
+/** What must fit together: the values fill the shape. Hostile ones are of another shape or value. */
+function makeTensor({ values }: Draft): Record<string, Made> {
+  const { name, shape, values: elements } = values.tensor();
+  return {
+    name: { leaf: name },
+    shape: { list: shape.map((leaf) => ({ leaf })) },
+    values: { list: elements.map((leaf) => ({ leaf })) },
+  };
 }
 
 /** As JSON; a hostile object may get a field that its type does not have. */

@@ -1,4 +1,3 @@
 import './conversation.ts';
-import './document.ts';
 import './message.ts';
 import './mutations.ts';

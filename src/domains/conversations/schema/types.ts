@@ -1,10 +1,9 @@
 import { builder } from '../../../schema/builder.ts';
 import { connectionType } from '../../../schema/connection.ts';
-import type { Conversation, Document, Message } from '../tables.ts';
+import type { Conversation, Message } from '../tables.ts';
 
 export const ConversationRef = builder.objectRef<Conversation>('Conversation');
 export const MessageRef = builder.objectRef<Message>('Message');
-export const DocumentRef = builder.objectRef<Document>('Document');
 
 export const MessageConnection = connectionType('Message', MessageRef, 'messages');
 

@@ -1,7 +1,10 @@
+import { requireViewer } from '../../../context.ts';
 import { badUserInput } from '../../../errors.ts';
+import type { VersionFailure } from '../../../inference/engine.ts';
 import { builder } from '../../../schema/builder.ts';
 import { line, parseInput } from '../../../schema/input.ts';
 import { findModel, listModels, type ModelEntry, type ModelVersionEntry } from '../models.ts';
+import { rolloutWeights } from '../serving.ts';
 
 export const ModelTask = builder.enumType('ModelTask', {
   description: 'What a model does.',
@@ -25,6 +28,20 @@ const Precision = builder.enumType('Precision', {
 export const ModelRef = builder.objectRef<ModelEntry>('Model');
 export const ModelVersionRef = builder.objectRef<ModelVersionEntry>('ModelVersion');
 
+const FailedModelVersionRef = builder.objectRef<VersionFailure>('FailedModelVersion').implement({
+  description: 'A version of a model that could not be loaded; nothing is ever asked of it.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'The model’s folder in the model repository.' }),
+    version: t.exposeString('version', { description: 'Its folder below the model’s.' }),
+    task: t.expose('task', {
+      type: ModelTask,
+      nullable: true,
+      description: 'What it would do; null when its manifest could not be read.',
+    }),
+    error: t.exposeString('error', { description: 'What is wrong with its files, in one line.' }),
+  }),
+});
+
 function parseModelKey(key: string): string {
   if (/^[a-z0-9-]{1,64}$/.test(key)) return key;
   throw badUserInput({ path: 'id', message: 'expected a global id' });
@@ -47,6 +64,11 @@ builder.node(ModelRef, {
       listSize: { assumedSize: 5 },
       description: 'The loaded versions, in order.',
     }),
+    failedVersions: t.expose('failedVersions', {
+      type: [FailedModelVersionRef],
+      listSize: { assumedSize: 5 },
+      description: 'Its versions that could not be loaded.',
+    }),
   }),
 });
 
@@ -65,7 +87,13 @@ builder.node(ModelVersionRef, {
     }),
     version: t.exposeString('version', { description: 'Its folder below the model’s.' }),
     precision: t.expose('precision', { type: Precision, description: 'How its weights are stored.' }),
-    rolloutWeight: t.exposeFloat('rolloutWeight', { description: 'The share of calls it serves, 0 to 1.' }),
+    rolloutWeight: t.float({
+      description: 'The share of the organization’s viewers whose calls it answers, 0 to 1.',
+      resolve: ({ model, version }, _args, context) => {
+        const weights = rolloutWeights(context, requireViewer(context).organizationId, model);
+        return weights.find((entry) => entry.version === version)?.weight ?? 0;
+      },
+    }),
     executionProvider: t.exposeString('executionProvider', { description: 'Where it runs, such as cpu.' }),
   }),
 });
@@ -75,8 +103,18 @@ builder.queryField('models', (t) =>
     type: [ModelRef],
     scope: 'read',
     listSize: { assumedSize: 10 },
-    description: 'The models this server runs, by name.',
+    description: 'The models this server runs, or was given files of that cannot be loaded; by name.',
     resolve: (_root, _args, { inference }) => listModels(inference),
+  }),
+);
+
+builder.queryField('failedModelVersions', (t) =>
+  t.field({
+    type: [FailedModelVersionRef],
+    scope: 'read',
+    listSize: { assumedSize: 5 },
+    description: 'All versions in the model repository that could not be loaded, also those of no known model.',
+    resolve: (_root, _args, { inference }) => [...inference.failures()],
   }),
 );
 
@@ -85,7 +123,7 @@ builder.queryField('model', (t) =>
     type: ModelRef,
     nullable: true,
     scope: 'read',
-    description: 'A model by its name; null when none of this name is loaded.',
+    description: 'A model by its name; null when there is none.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     resolve: (_root, { name }, { inference }) => findModel(inference, parseInput(line(64), name, 'name')),
   }),

@@ -13,6 +13,14 @@ import { predictionList } from '../queries.ts';
 import type { Prediction } from '../tables.ts';
 import { ModelVersionRef } from './models.ts';
 
+const PredictionError = builder.enumType('PredictionError', {
+  description: 'Why a call of a model was not answered.',
+  values: {
+    FAILED: { description: 'The model failed on the call, or on some of its rows.' },
+    TIMEOUT: { description: 'The time of the request was over first.' },
+  },
+});
+
 const PredictionRef = builder.objectRef<Prediction>('Prediction');
 const PredictionConnection = connectionType('Prediction', PredictionRef, 'predictions');
 
@@ -29,13 +37,26 @@ builder.node(PredictionRef, {
           model,
           version,
           precision: precision as Precision,
-          rolloutWeight: 0,
           executionProvider: 'retired',
         },
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was called.' }),
     latencyMs: t.exposeFloat('latencyMs', { description: 'How long the call took, its wait included.' }),
     batchSize: t.exposeInt('batchSize', { description: 'How many rows the call asked for.' }),
+    cacheHits: t.exposeInt('cacheHits', { description: 'How many of them came from the cache.' }),
+    isShadow: t.boolean({
+      description: 'Whether it ran behind the answer of another version, which the viewer got, to be compared with it.',
+      resolve: ({ shadowOf }) => shadowOf !== null,
+    }),
+    agreedRows: t.exposeInt('agreedRows', {
+      nullable: true,
+      description: 'On how many rows a shadow agreed with that answer; null when it gave none, and for other calls.',
+    }),
+    error: t.expose('error', {
+      type: PredictionError,
+      nullable: true,
+      description: 'What went wrong; null when all of it was answered.',
+    }),
   }),
 });
 

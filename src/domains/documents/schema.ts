@@ -1,19 +1,23 @@
 import { z } from 'zod';
-import { requireViewer } from '../../../context.ts';
-import { newId } from '../../../db/id.ts';
-import { builder } from '../../../schema/builder.ts';
-import { connectionType, resolveList } from '../../../schema/connection.ts';
-import { parseUuid } from '../../../schema/global-id.ts';
-import { integer, line, paragraphs, parseInput } from '../../../schema/input.ts';
-import { loadReferenced } from '../../../schema/loader.ts';
-import { idempotencyKey, idempotencyKeyDescription, keepRow, runOnce } from '../../accounts/idempotency.ts';
-import { userById } from '../../accounts/loaders.ts';
-import { UserRef } from '../../accounts/schema.ts';
-import { documentById } from '../loaders.ts';
-import { type DocumentMatch, documentList, insertDocument, searchDocuments } from '../queries.ts';
-import type { Document } from '../tables.ts';
-import { DocumentRef } from './types.ts';
+import { type Context, requireViewer } from '../../context.ts';
+import { newId } from '../../db/id.ts';
+import { builder } from '../../schema/builder.ts';
+import { connectionType, resolveList } from '../../schema/connection.ts';
+import { parseUuid } from '../../schema/global-id.ts';
+import { integer, line, paragraphs, parseInput } from '../../schema/input.ts';
+import { loadReferenced } from '../../schema/loader.ts';
+import { idempotencyKey, idempotencyKeyDescription, keepRow, runOnce } from '../accounts/idempotency.ts';
+import { userById } from '../accounts/loaders.ts';
+import { UserRef } from '../accounts/schema.ts';
+import { embeddingVersion } from '../predictions/embed-texts.ts';
+import { embedDocument } from './embed-document.ts';
+import { documentById } from './loaders.ts';
+import { type DocumentMatch, documentList, insertDocument } from './queries/document.ts';
+import type { EmbeddedPassages } from './queries/passage.ts';
+import { searchDocuments } from './search-documents.ts';
+import type { Document } from './tables.ts';
 
+const DocumentRef = builder.objectRef<Document>('Document');
 const DocumentConnection = connectionType('Document', DocumentRef, 'documents');
 
 builder.node(DocumentRef, {
@@ -45,14 +49,18 @@ builder.queryField('documents', (t) =>
 
 const SearchMode = builder.enumType('SearchMode', {
   description: 'How documents are searched.',
-  values: { KEYWORD: { description: 'By the words of the query, in any form.' } },
+  values: {
+    KEYWORD: { description: 'By the words of the query, in any form.' },
+    SEMANTIC: { description: 'By passages that read like the query, whether or not they hold its words.' },
+    HYBRID: { description: 'Both lists as one, by their ranks; by the words alone while no model is available.' },
+  },
 });
 
 const DocumentMatchRef = builder.objectRef<DocumentMatch>('DocumentMatch').implement({
   description: 'A document that answers a search.',
   fields: (t) => ({
     document: t.expose('document', { type: DocumentRef, description: 'The document.' }),
-    score: t.exposeFloat('score', { description: 'How well it matches, 0 to 1.' }),
+    score: t.exposeFloat('score', { description: 'How well it matches, 0 to 1; comparable within one answer only.' }),
     excerpt: t.exposeString('excerpt', { description: 'Where it matches, the words marked by **.' }),
   }),
 });
@@ -69,15 +77,16 @@ builder.queryField('searchDocuments', (t) =>
     args: {
       query: t.arg.string({
         required: true,
-        description: '1 to 500 characters: words, "phrases", or between alternatives, - before what must not be there.',
+        description:
+          '1 to 500 characters; by words: "phrases", or between alternatives, - before what must not be there.',
       }),
-      mode: t.arg({ type: SearchMode, required: true, defaultValue: 'KEYWORD', description: 'How to search.' }),
+      mode: t.arg({ type: SearchMode, required: true, defaultValue: 'HYBRID', description: 'How to search.' }),
       first: t.arg.int({ required: true, defaultValue: 10, description: 'At most so many, 0 to 100.' }),
     },
-    resolve: (_root, { query, first }, context) => {
+    resolve: (_root, { query, mode, first }, context) => {
       const { organizationId } = requireViewer(context);
       const input = parseInput(searchInput, { query, first }, '');
-      return searchDocuments(context.database, organizationId, { query: input.query, limit: input.first });
+      return searchDocuments(context, organizationId, { ...input, mode });
     },
   }),
 );
@@ -103,7 +112,8 @@ builder.mutationField('uploadDocument', (t) =>
     type: UploadDocumentPayload,
     scope: 'write',
     cost: 10,
-    description: 'Uploads a document; it can be found as soon as this answers.',
+    description:
+      'Uploads a document; it can be found as soon as this answers: by its words, and by what it says unless the models are busy, then soon after.',
     args: { input: t.arg({ type: UploadDocumentInput, required: true, description: 'What to upload.' }) },
     resolve: async (_root, args, context) => {
       const input = parseInput(uploadInput, args.input);
@@ -111,9 +121,29 @@ builder.mutationField('uploadDocument', (t) =>
       const row = { id: newId(), title: input.title, content: input.content, uploadedById: userId };
       const once = { mutation: 'uploadDocument', input, keeping: keepRow(documentById) };
       const document = await runOnce(context, once, (write) =>
-        write((database) => insertDocument(database, organizationId, row)),
+        embedOrSkip(context, organizationId, row).then((passages) =>
+          write((database) => insertDocument(database, organizationId, row, passages)),
+        ),
       );
       return { document: document! };
     },
   }),
 );
+
+/** So long an upload waits for its vectors; what takes longer gets them from the background pass. */
+const embeddingLimitMs = 5_000;
+
+/** A document is kept whether or not a model can embed it now; null: later. */
+async function embedOrSkip(
+  context: Context,
+  organizationId: string,
+  document: { title: string; content: string },
+): Promise<EmbeddedPassages | null> {
+  try {
+    const version = embeddingVersion(context.inference);
+    const options = { lane: 'bulk', deadlineMs: embeddingLimitMs } as const;
+    return await embedDocument(context, organizationId, document, version, options);
+  } catch {
+    return null;
+  }
+}
