@@ -58,6 +58,8 @@ export interface Config {
   inferenceWorkers: number | undefined;
   /** 0: none are kept. */
   predictionCacheBytes: number;
+  /** 0: none are kept. */
+  responseCacheBytes: number;
   auth: AuthConfig;
   corsOrigins: string[];
   trustedProxies: number;
@@ -110,6 +112,7 @@ export function readConfig(
     executionProviders: value.EXECUTION_PROVIDERS,
     inferenceWorkers: value.INFERENCE_WORKERS,
     predictionCacheBytes: value.PREDICTION_CACHE_BYTES,
+    responseCacheBytes: value.RESPONSE_CACHE_BYTES,
     auth: serves === 'graphql' ? readAuth(value) : { mode: 'off' },
     corsOrigins: value.CORS_ORIGINS,
     trustedProxies: value.TRUSTED_PROXIES,

@@ -39,8 +39,8 @@ export interface Bounds {
   signal: AbortSignal;
   /** The organization of every statement; null: none may run. */
   organizationId: string | null;
-  /** Told of what each statement is about to read; null: that is not known. Default: nobody. */
-  onRead?: ((tags: readonly string[] | null) => void) | undefined;
+  /** Told of each statement before it runs. Default: nobody. */
+  onRun?: ((statement: Statement, values: readonly Value[]) => void) | undefined;
 }
 
 /** A database that many requests share, each within its own bounds. */

@@ -14,7 +14,7 @@ import {
 import { testCases } from '../domains/features/tables.ts';
 import { createFeatures, createOrganization } from '../testing/seed-builders.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
-import type { Pool } from './database.ts';
+import type { Pool, Statement, Value } from './database.ts';
 import { newId } from './id.ts';
 import { createPool } from './pool.ts';
 import { arg, statement } from './statement.ts';
@@ -54,10 +54,10 @@ afterAll(async () => {
 /** Tags of what some work reads, without those of statements that name no organization. */
 async function readsOf(work: (bounded: ReturnType<Pool['within']>) => Promise<unknown>): Promise<string[]> {
   const tags = new Set<string>();
-  const onRead = (read: readonly string[] | null) => {
-    for (const tag of read ?? ['unknown']) tags.add(tag);
+  const onRun = (statement: Statement, values: readonly Value[]) => {
+    for (const tag of statement.readTags?.(values) ?? ['unknown']) tags.add(tag);
   };
-  await work(pool.within({ signal: new AbortController().signal, organizationId: viewer.organizationId, onRead }));
+  await work(pool.within({ signal: new AbortController().signal, organizationId: viewer.organizationId, onRun }));
   return [...tags].filter((tag) => !tag.startsWith('/')).sort();
 }
 

@@ -85,12 +85,12 @@ class ConnectionPool implements Pool {
     return this.#transaction(work, nobody());
   }
 
-  within({ signal, organizationId, onRead }: Bounds): Database {
+  within({ signal, organizationId, onRun }: Bounds): Database {
     const caller: Caller = { signal, hasBegun: false };
     return {
       run: async (statement, values) => {
         requireOrganization(statement, values, organizationId);
-        onRead?.(statement.readTags?.(values) ?? null);
+        onRun?.(statement, values);
         return this.#run(statement, values, caller);
       },
       transaction: (work) => this.#transaction((transaction) => work(guarded(transaction, organizationId)), caller),
