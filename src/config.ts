@@ -76,7 +76,7 @@ export interface Config {
   logLevel: string;
 }
 
-/** In production without Redis none: other processes could write, and this one would not hear of it. */
+/** Without Redis none: other processes could write, and this one would not hear of it. */
 const defaultCacheBytes = 64 * 1024 * 1024;
 
 /**
@@ -115,7 +115,7 @@ export function readConfig(
     executionProviders: value.EXECUTION_PROVIDERS,
     inferenceWorkers: value.INFERENCE_WORKERS,
     predictionCacheBytes: value.PREDICTION_CACHE_BYTES,
-    responseCacheBytes: value.RESPONSE_CACHE_BYTES ?? (isOpen || value.REDIS_URL !== undefined ? defaultCacheBytes : 0),
+    responseCacheBytes: value.RESPONSE_CACHE_BYTES ?? (value.REDIS_URL === undefined ? 0 : defaultCacheBytes),
     auth: serves === 'graphql' ? readAuth(value) : { mode: 'off' },
     corsOrigins: value.CORS_ORIGINS,
     trustedProxies: value.TRUSTED_PROXIES,

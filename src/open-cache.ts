@@ -1,14 +1,11 @@
 import type { Logger } from 'pino';
 import { AnswerCache } from './cache/answer-cache.ts';
 import { type Change, createLocalInvalidationLog } from './cache/invalidation-log.ts';
-import { createRedisInvalidationLog } from './cache/redis-invalidation-log.ts';
+import { changesKey, createRedisInvalidationLog } from './cache/redis-invalidation-log.ts';
 import type { Config } from './config.ts';
 import type { Redis } from './redis/client.ts';
 import type { Shutdown } from './shutdown.ts';
 import type { Metrics } from './telemetry/metrics.ts';
-
-/** Of the stream by which processes tell each other what changed. */
-const streamKey = 'tributary:changes';
 
 /** The cache of answers of this process; null: the settings want none. */
 export function openCache(
@@ -31,7 +28,7 @@ export function openCache(
 function follow(redis: Redis, onChange: (change: Change) => void, log: Logger) {
   return createRedisInvalidationLog({
     redis,
-    key: streamKey,
+    key: changesKey,
     onChange,
     onFollowing: (isFollowing) => {
       if (isFollowing) log.info('changes of other processes are known again: answers are kept');

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRedis, type Redis } from '../redis/client.ts';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
 import type { Change, InvalidationLog, Position } from './invalidation-log.ts';
-import { createRedisInvalidationLog } from './redis-invalidation-log.ts';
+import { changeEverything, createRedisInvalidationLog } from './redis-invalidation-log.ts';
 
 const key = 'test:invalidations';
 /** Longer than a process takes to lose a Redis that is away, and to trust one that is back. */
@@ -166,6 +166,16 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
     await known(other);
     expect(lost.following).toEqual([false, true]);
     expect(other.told).toEqual(['all']);
+  });
+
+  test('who writes past the servers can say that everything has changed', async () => {
+    const reader = await follow();
+    const since = await known(reader);
+    expect(await changeEverything(reader.redis, key)).toBe(true);
+    await known(reader);
+    expect(reader.log.hasChangedSince(since, ['x'])).toBe(true);
+    await server.kill();
+    expect(await changeEverything(reader.redis, key)).toBe(false);
   });
 
   test('a Redis that hangs for a moment delays a change, and loses none', async () => {

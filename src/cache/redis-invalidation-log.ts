@@ -3,6 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Redis, RedisUnavailable } from '../redis/client.ts';
 import { type Change, ChangeHistory, type InvalidationLog, type Position, toPosition } from './invalidation-log.ts';
 
+/** Of the stream by which the processes of one server tell each other what changed. */
+export const changesKey = 'tributary:changes';
+
 export interface RedisInvalidationLogOptions {
   readonly redis: Redis;
   /** Of the stream. */
@@ -37,6 +40,16 @@ const rejoinPauseMs = 50;
  */
 export function createRedisInvalidationLog(options: RedisInvalidationLogOptions): InvalidationLog {
   return new RedisInvalidationLog(options);
+}
+
+/** Says that everything has changed, for who writes past the server; false: Redis did not take it within 2 s. */
+export async function changeEverything(redis: Redis, key: string): Promise<boolean> {
+  const until = performance.now() + noticeMs;
+  while (performance.now() < until) {
+    if ((await orNull(appendTo(redis, key, 'all'))) !== null) return true;
+    await pause(rejoinPauseMs);
+  }
+  return false;
 }
 
 /** The stream cannot be followed: no connection, or entries are missing. */
@@ -150,10 +163,7 @@ class RedisInvalidationLog implements InvalidationLog {
   }
 
   #append(change: Change): Promise<string> {
-    const { redis, key } = this.#options;
-    const message = { tags: change === 'all' ? everything : change.join('\n') };
-    const trim = { strategy: 'MAXLEN', strategyModifier: '~', threshold: keptEntries } as const;
-    return redis.run((client) => client.xAdd(key, '*', message, { TRIM: trim }));
+    return appendTo(this.#options.redis, this.#options.key, change);
   }
 
   #lose(): Loss {
@@ -180,6 +190,13 @@ class RedisInvalidationLog implements InvalidationLog {
       return;
     }
   }
+}
+
+/** Answers the id of the entry. */
+function appendTo(redis: Redis, key: string, change: Change): Promise<string> {
+  const message = { tags: change === 'all' ? everything : change.join('\n') };
+  const trim = { strategy: 'MAXLEN', strategyModifier: '~', threshold: keptEntries } as const;
+  return redis.run((client) => client.xAdd(key, '*', message, { TRIM: trim }));
 }
 
 function changeOf(message: Record<string, string>): Change {
