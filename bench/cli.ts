@@ -1,4 +1,5 @@
 import { program } from 'commander';
+import { benchConsistency } from './consistency.ts';
 import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
 import { benchInference } from './inference/cli.ts';
@@ -7,6 +8,13 @@ import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchSearch } from './search.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
+program
+  .command('consistency')
+  .description(
+    'two processes with Redis, written and read at random under faults: no read older than an acknowledged write',
+  )
+  .option('--minutes <n>', 'how long', Number, 2)
+  .action(benchConsistency);
 program
   .command('deep-pages')
   .description('page 1 against page 5,000 by cursor, on a database of at least 500,000 features')

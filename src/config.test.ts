@@ -27,6 +27,14 @@ describe('settings', () => {
     expect(() => readConfig(environment)).toThrow(message);
   });
 
+  test('answers are kept where a process hears of what others write', () => {
+    const bytesOf = (given: NodeJS.ProcessEnv) => readConfig({ AUTH: 'off', ...given }).responseCacheBytes;
+    expect(bytesOf({})).toBe(0);
+    expect(bytesOf({ NODE_ENV: 'production', REDIS_URL: 'redis://cache:6379' })).toBeGreaterThan(0);
+    expect(bytesOf({ RESPONSE_CACHE_BYTES: '1000' })).toBe(1_000);
+    expect(bytesOf({ RESPONSE_CACHE_BYTES: '0', REDIS_URL: 'redis://cache:6379' })).toBe(0);
+  });
+
   test('lists are split at commas', () => {
     expect(readConfig({ EXECUTION_PROVIDERS: 'cuda, cpu' }).executionProviders).toEqual(['cuda', 'cpu']);
   });

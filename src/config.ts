@@ -58,6 +58,8 @@ export interface Config {
   inferenceWorkers: number | undefined;
   /** 0: none are kept. */
   predictionCacheBytes: number;
+  /** 0: none are kept. */
+  responseCacheBytes: number;
   auth: AuthConfig;
   corsOrigins: string[];
   trustedProxies: number;
@@ -73,6 +75,9 @@ export interface Config {
   hasSuggestions: boolean;
   logLevel: string;
 }
+
+/** Without Redis none: other processes could write, and this one would not hear of it. */
+const defaultCacheBytes = 64 * 1024 * 1024;
 
 /**
  * Reads and checks the settings: the only reader of the environment. An empty value counts as unset. Who serves models
@@ -110,6 +115,7 @@ export function readConfig(
     executionProviders: value.EXECUTION_PROVIDERS,
     inferenceWorkers: value.INFERENCE_WORKERS,
     predictionCacheBytes: value.PREDICTION_CACHE_BYTES,
+    responseCacheBytes: value.RESPONSE_CACHE_BYTES ?? (value.REDIS_URL === undefined ? 0 : defaultCacheBytes),
     auth: serves === 'graphql' ? readAuth(value) : { mode: 'off' },
     corsOrigins: value.CORS_ORIGINS,
     trustedProxies: value.TRUSTED_PROXIES,

@@ -1,3 +1,4 @@
+import { ReadTags } from './cache/read-tags.ts';
 import type { Database, SharedDatabase } from './db/database.ts';
 import type { Rollouts } from './domains/predictions/rollouts.ts';
 import { forbidden, unauthenticated } from './errors.ts';
@@ -40,6 +41,8 @@ export interface Context {
   readonly predictions: PredictionSink;
   readonly rollouts: Rollouts;
   readonly vectors: VectorIndex;
+  /** What the request reads, for who keeps its answer. */
+  readonly reads: ReadTags;
   readonly requestId: string;
   /** Aborted when the request's time is over or its client has gone; its reason is the error to answer with. */
   readonly signal: AbortSignal;
@@ -68,7 +71,8 @@ export async function createContext(
   }: Pick<Context, 'requestId' | 'signal' | 'remainingMs' | 'checkListSize'>,
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
-  const bounds = { signal, organizationId: viewer?.organizationId ?? null };
+  const reads = new ReadTags();
+  const bounds = { signal, organizationId: viewer?.organizationId ?? null, onRun: reads.note };
   return {
     database: dependencies.database.within(bounds),
     analyticsDatabase: dependencies.analyticsDatabase.within(bounds),
@@ -76,6 +80,7 @@ export async function createContext(
     predictions: dependencies.predictions,
     rollouts: dependencies.rollouts,
     vectors: dependencies.vectors,
+    reads,
     requestId,
     signal,
     remainingMs,

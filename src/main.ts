@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './auth/authenticate.ts';
+import type { AnswerCache } from './cache/answer-cache.ts';
 import { type Config, readConfig } from './config.ts';
-import type { Pool } from './db/database.ts';
+import type { Pool, WriteListener } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
 import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
@@ -22,6 +23,7 @@ import { createReadiness } from './http/readiness.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import { createCachedEngine } from './inference/prediction-cache.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
+import { openCache } from './open-cache.ts';
 import { openEngine } from './open-engine.ts';
 import { createRedis, type Redis } from './redis/client.ts';
 import { seedDemoOnce } from './seed/demo.ts';
@@ -62,15 +64,28 @@ async function start(given: Process): Promise<string> {
   shutdown.onEnd(() => server.stop());
   log.info(`database: ${server.description}`);
   await migrate(server.connection);
-  const database = openPool(given, server, 'requests', config.databasePoolSize);
-  const analyticsDatabase = openPool(given, server, 'analytics', config.analyticsPoolSize);
+  const redis = openRedis(given);
+  const cache = openCache(given, redis);
+  const pools = { server, onWrite: cache?.onWrite };
+  const database = openPool(given, pools, 'requests', config.databasePoolSize);
+  const analyticsDatabase = openPool(given, pools, 'analytics', config.analyticsPoolSize);
 
   const inference = await openInference(given);
   if (config.environment !== 'production') await fillInDemo(given, database, inference);
-  return serve(given, database, analyticsDatabase, inference);
+  return serve(given, { database, analyticsDatabase, redis, cache, inference });
 }
 
-async function serve(given: Process, database: Pool, analyticsDatabase: Pool, inference: InferenceEngine) {
+/** What is there before anything is served. */
+interface Resources {
+  database: Pool;
+  analyticsDatabase: Pool;
+  redis: Redis | null;
+  cache: AnswerCache | null;
+  inference: InferenceEngine;
+}
+
+async function serve(given: Process, resources: Resources): Promise<string> {
+  const { database, analyticsDatabase, redis, cache, inference } = resources;
   const { config, log, metrics, shutdown } = given;
   const { registry } = metrics;
   const predictions = createPredictionRecorder({
@@ -80,7 +95,6 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
   shutdown.onEnd(() => predictions.flush());
   metrics.watchPredictions(predictions);
   const rollouts = await openRollouts(given, database, inference);
-  const redis = openRedis(given);
   const authenticate = createAuthenticator({ ...config, database, log, registry });
   const app = createApp({
     dependencies: {
@@ -96,6 +110,7 @@ async function serve(given: Process, database: Pool, analyticsDatabase: Pool, in
     registry,
     settings: config,
     rateLimiter: createRateLimiter({ ...config, redis, log, registry }),
+    cache: cache ?? undefined,
   });
   const admission = createAdmission({ ...config, isDatabaseFull: () => database.isFull(), registry });
   const listener = createListener({
@@ -139,7 +154,7 @@ function startEmbedder(
 
 function openPool(
   { config, log, metrics, shutdown }: Process,
-  server: DatabaseServer,
+  { server, onWrite }: { server: DatabaseServer; onWrite: WriteListener | undefined },
   name: string,
   size: number,
 ): Pool {
@@ -148,6 +163,7 @@ function openPool(
     size,
     queueSize: config.databaseQueueSize,
     onStatement: metrics.onStatement,
+    onWrite,
     onAvailability: (isUp, error) => {
       if (isUp) log.info({ pool: name }, 'the database answers again');
       else log.error({ pool: name, err: error }, 'the database does not answer');

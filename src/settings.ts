@@ -78,6 +78,13 @@ export const settings = z.object({
     .max(2 ** 40)
     .default(32 * 1024 * 1024)
     .describe('bytes of predictions to keep, 0 to keep none'),
+  RESPONSE_CACHE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 40)
+    .optional()
+    .describe('bytes of answers to keep, 0 to keep none; without REDIS_URL only where a single process writes'),
   AUTH: z.literal('off').optional().describe('off: every request acts as the demo user'),
   AUTH_JWKS_URL: webUrl.optional().describe('http(s) URL of the issuer’s public keys (JWKS)'),
   AUTH_ISSUER: z.string().min(1).optional().describe('the iss claim of the tokens to accept'),

@@ -8,12 +8,19 @@ export interface Statement {
   readonly isRead?: boolean;
   /** Which value is the organization its rows belong to; -1 or undefined: none. */
   readonly organizationIndex?: number;
+  /** What it is about to read with these values, as tags of footprint.ts; undefined: that is not known. */
+  readonly readTags?: (values: readonly Value[]) => readonly string[];
+  /** What it has changed with these values when it answered these rows; null: it may have, its answer never came. */
+  readonly writtenTags?: (values: readonly Value[], rows: readonly unknown[] | null) => readonly string[];
 }
 
 export type Value = string | number | boolean | null | readonly string[] | readonly number[];
 
 /** Told of every statement when it has ended; `milliseconds` includes the wait for a connection. */
 export type StatementListener = (statement: Statement, milliseconds: number, error: unknown) => void;
+
+/** Told of what was changed, after the commit; a write is answered when this has resolved. Must not reject. */
+export type WriteListener = (tags: readonly string[]) => Promise<void>;
 
 /** Runs statements; a transaction is a Database too, so that queries need not know where they run. */
 export interface Database {
@@ -32,6 +39,8 @@ export interface Bounds {
   signal: AbortSignal;
   /** The organization of every statement; null: none may run. */
   organizationId: string | null;
+  /** Told of each statement before it runs. Default: nobody. */
+  onRun?: ((statement: Statement, values: readonly Value[]) => void) | undefined;
 }
 
 /** A database that many requests share, each within its own bounds. */

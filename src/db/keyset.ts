@@ -149,7 +149,8 @@ function ofParent(source: ListSource, parent: Column): SQL[] {
   return [sql`${parent} = parents.id`, ...(source.nested ? [source.nested] : [])];
 }
 
-function requireParent(source: ListSource): Column {
+/** @throws TypeError for a list that is not nested */
+export function requireParent(source: ListSource): Column {
   if (!source.parent) throw new TypeError(`${source.name} is no nested list`);
   return source.parent;
 }

@@ -1,4 +1,5 @@
 import type { Database, Value } from './database.ts';
+import { rowsBy } from './footprint.ts';
 import {
   countQuery,
   isPlanStable,
@@ -8,6 +9,7 @@ import {
   nestedPageQuery,
   type PageShape,
   pageQuery,
+  requireParent,
 } from './keyset.ts';
 import { type CompiledStatement, statementByShape } from './statement.ts';
 
@@ -60,7 +62,7 @@ export function createList<Row>(source: ListSource): List<Row> {
   const pageStatement = statementByShape<PageShape, Row>(
     `list_${source.name}`,
     (shape) => pageQuery(source, shape),
-    (shape) => isPlanStable(source, shape),
+    (shape) => ({ isPrepared: isPlanStable(source, shape) }),
   );
   const countStatement = statementByShape<readonly string[], { count: number }>(`count_${source.name}`, (filters) =>
     countQuery(source, filters),
@@ -81,13 +83,16 @@ export function createList<Row>(source: ListSource): List<Row> {
 
 export function createNestedList<Row>(source: ListSource): NestedList<Row> {
   type ParentRow = Row & { parentId: string };
+  const footprint = { readsBy: [rowsBy(requireParent(source), 'parents')] };
   const pageStatement: (shape: PageShape) => CompiledStatement<ParentRow> = statementByShape(
     `list_${source.name}`,
     (shape: PageShape) => nestedPageQuery(source, shape),
+    footprint,
   );
   const countStatement = statementByShape<readonly string[], { parentId: string; count: number }>(
     `count_${source.name}`,
     (filters) => nestedCountQuery(source, filters),
+    footprint,
   );
   return {
     source,

@@ -11,6 +11,7 @@ import type {
   Statement,
   StatementListener,
   Value,
+  WriteListener,
 } from './database.ts';
 import { isRetriable, publicFailure, unavailable } from './failures.ts';
 import { runTransaction } from './transaction.ts';
@@ -24,6 +25,7 @@ export interface PoolOptions {
   /** Most statements and transactions that wait for one. Default: 1000. */
   queueSize?: number;
   onStatement?: StatementListener;
+  onWrite?: WriteListener | undefined;
   /** Told when the server stops answering and when it answers again. */
   onAvailability?: (isUp: boolean, error?: unknown) => void;
 }
@@ -83,11 +85,12 @@ class ConnectionPool implements Pool {
     return this.#transaction(work, nobody());
   }
 
-  within({ signal, organizationId }: Bounds): Database {
+  within({ signal, organizationId, onRun }: Bounds): Database {
     const caller: Caller = { signal, hasBegun: false };
     return {
       run: async (statement, values) => {
         requireOrganization(statement, values, organizationId);
+        onRun?.(statement, values);
         return this.#run(statement, values, caller);
       },
       transaction: (work) => this.#transaction((transaction) => work(guarded(transaction, organizationId)), caller),
@@ -136,9 +139,13 @@ class ConnectionPool implements Pool {
     const isRead = statement.isRead ?? false;
     let failure: unknown;
     try {
-      return await this.#withRetries(isRead, caller, () => this.#runOnce<Row>(statement, values, caller));
+      const rows = await this.#withRetries(isRead, caller, () => this.#runOnce<Row>(statement, values, caller));
+      if (!isRead) await this.#tellWritten(statement.writtenTags?.(values, rows));
+      return rows;
     } catch (error) {
       failure = error;
+      // It may have been done although its answer did not come.
+      if (!isRead) void this.#tellWritten(statement.writtenTags?.(values, null));
       throw publicFailure(error, isRead) ?? error;
     } finally {
       this.#options.onStatement?.(statement, performance.now() - startedAt, failure);
@@ -170,17 +177,28 @@ class ConnectionPool implements Pool {
 
   async #transaction<Result>(work: (transaction: Database) => Promise<Result>, caller: Caller): Promise<Result> {
     const { onStatement } = this.#options;
+    const written = new Set<string>();
+    const onWritten = (tags: readonly string[]) => {
+      for (const tag of tags) written.add(tag);
+    };
     try {
       // Nothing has happened before it began, so it may begin again like a read.
       const connection = await this.#withRetries(true, caller, () => this.#begin(caller));
       try {
-        return await runTransaction({ connection, signal: caller.signal, onStatement }, work);
+        return await runTransaction({ connection, signal: caller.signal, onStatement, onWritten }, work);
       } finally {
         this.#release(connection);
+        // Also when it failed: a commit whose answer did not come may have been done.
+        await this.#tellWritten([...written]);
       }
     } catch (error) {
       throw publicFailure(error, false) ?? error;
     }
+  }
+
+  async #tellWritten(tags: readonly string[] | undefined): Promise<void> {
+    const { onWrite } = this.#options;
+    if (onWrite && tags && tags.length > 0) await onWrite(tags);
   }
 
   async #begin(caller: Caller): Promise<Connection> {

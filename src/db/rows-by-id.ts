@@ -1,6 +1,7 @@
 import { type Column, sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from './database.ts';
+import { rowsBy } from './footprint.ts';
 import { arg, columns, statement } from './statement.ts';
 
 /** Rows of the organization with these ids, in no order; unknown ids and those of others are left out. */
@@ -16,6 +17,7 @@ export function createListByIds<Row>(
     name,
     sql`select ${columns(table, properties)} from ${table}
       where ${table.organizationId} = ${arg('organizationId')} and ${table.id} = any(${arg('ids')}::uuid[])`,
+    { readsBy: [rowsBy(table.id, 'ids')] },
   );
   return (database, organizationId, ids) => rowsByIds.run(database, { organizationId, ids });
 }

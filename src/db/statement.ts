@@ -1,8 +1,14 @@
 import { type Column, getTableColumns, is, Placeholder, type SQL, sql, type Table } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import type { Database, Statement, Value } from './database.ts';
+import { type FootprintOptions, footprintOf, tagsOfReads, tagsOfWrites } from './footprint.ts';
 
 const dialect = new PgDialect();
+
+export interface StatementOptions extends FootprintOptions {
+  /** Default: true. */
+  readonly isPrepared?: boolean;
+}
 
 /** A statement compiled once: `run` binds its named arguments and answers its rows. */
 export interface CompiledStatement<Row> extends Statement {
@@ -20,25 +26,32 @@ export function arg(name: string): Placeholder {
  * Compiles a statement when its module loads, so that a request pays for binding only.
  * The name stands in front of the text as a comment: database logs and pg_stat_statements then point at the function.
  */
-export function statement<Row>(name: string, query: SQL, isPrepared = true): CompiledStatement<Row> {
+export function statement<Row>(name: string, query: SQL, options: StatementOptions = {}): CompiledStatement<Row> {
   const compiled = dialect.sqlToQuery(query);
   const parameters = compiled.params.map((parameter) => {
     if (!is(parameter, Placeholder))
       throw new TypeError(`${name}: every value must be an arg(), got ${typeof parameter}`);
     return parameter.name;
   });
+  const isReading = isRead(compiled.sql);
+  const footprint = footprintOf(query, isReading, options);
+  const organizationIndex = parameters.indexOf('organizationId');
+  const argumentOf = (values: readonly Value[]) => (argument: string) => values[parameters.indexOf(argument)]!;
+  const organizationOf = (values: readonly Value[]) => String(values[organizationIndex] ?? '');
   const text = `/* ${name} */ ${compiled.sql.replace(/\s+/g, ' ').trim()}`;
   const self: CompiledStatement<Row> = {
     name,
     text,
-    isPrepared,
-    isRead: isRead(compiled.sql),
-    organizationIndex: parameters.indexOf('organizationId'),
+    isPrepared: options.isPrepared ?? true,
+    isRead: isReading,
+    organizationIndex,
+    readTags: (values) => tagsOfReads(footprint, organizationOf(values), argumentOf(values)),
+    writtenTags: (values, rows) => tagsOfWrites(footprint, organizationOf(values), argumentOf(values), rows),
     parameters,
     run: (database, values) =>
       database.run<Row>(
         self,
-        parameters.map((parameter) => argumentOf(name, parameter, values)),
+        parameters.map((parameter) => bind(name, parameter, values)),
       ),
   };
   return self;
@@ -51,14 +64,15 @@ export function statement<Row>(name: string, query: SQL, isPrepared = true): Com
 export function statementByShape<Shape, Row>(
   name: string,
   build: (shape: Shape) => SQL,
-  isPrepared: (shape: Shape) => boolean = () => true,
+  optionsOf: StatementOptions | ((shape: Shape) => StatementOptions) = {},
 ): (shape: Shape) => CompiledStatement<Row> {
   const compiled = new Map<string, CompiledStatement<Row>>();
   return (shape) => {
     const key = JSON.stringify(shape);
     const known = compiled.get(key);
     if (known) return known;
-    const made = statement<Row>(name, build(shape), isPrepared(shape));
+    const options = typeof optionsOf === 'function' ? optionsOf(shape) : optionsOf;
+    const made = statement<Row>(name, build(shape), options);
     compiled.set(key, made);
     return made;
   };
@@ -86,7 +100,7 @@ function isRead(text: string): boolean {
   return /^\s*(?:select|with)\b/i.test(text) && !/\b(?:insert|update|delete|merge|truncate|into|for)\b/i.test(text);
 }
 
-function argumentOf(name: string, parameter: string, values: Readonly<Record<string, Value>>): Value {
+function bind(name: string, parameter: string, values: Readonly<Record<string, Value>>): Value {
   const value = values[parameter];
   if (value === undefined) throw new TypeError(`${name}: no value for ${parameter}`);
   return value;

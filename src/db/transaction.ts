@@ -8,6 +8,8 @@ export interface TransactionOptions {
   /** Cancels its statements; null: nothing does. */
   signal: AbortSignal | null;
   onStatement?: StatementListener | undefined;
+  /** Told of what a statement has changed, or may have, should the transaction be committed. */
+  onWritten?: ((tags: readonly string[]) => void) | undefined;
 }
 
 /**
@@ -52,13 +54,15 @@ async function rollBack(connection: Connection): Promise<void> {
 }
 
 function databaseOn(options: TransactionOptions, names: { savepoints: number }): Database {
-  const { connection, signal, onStatement } = options;
+  const { connection, signal, onStatement, onWritten } = options;
   return {
     run: async <Row>(statement: Statement, values: readonly Value[]) => {
       const startedAt = performance.now();
       let failure: unknown;
       try {
-        return await connection.run<Row>(statement, values, signal);
+        const rows = await connection.run<Row>(statement, values, signal);
+        if (!statement.isRead) onWritten?.(statement.writtenTags?.(values, rows) ?? []);
+        return rows;
       } catch (error) {
         failure = error;
         throw error;

@@ -1,6 +1,7 @@
 import { createYoga } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { AnswerCache } from '../cache/answer-cache.ts';
 import type { Config } from '../config.ts';
 import { type Context, createContext, type Dependencies } from '../context.ts';
 import { schema } from '../schema/index.ts';
@@ -15,6 +16,7 @@ import type { RateLimiter } from './rate-limit/rate-limiter.ts';
 import { useRateLimit } from './rate-limit/use-rate-limit.ts';
 import { requestIdOf, useRequestId } from './request-id.ts';
 import { usePagePolicy } from './security-headers.ts';
+import { useAnswerCache } from './use-answer-cache.ts';
 import { maskError, useErrorCodes } from './use-error-codes.ts';
 import { useOperationMetrics } from './use-operation-metrics.ts';
 import { useRequestLog } from './use-request-log.ts';
@@ -41,12 +43,14 @@ export interface AppOptions {
   settings: AppSettings;
   /** Default: every client may ask as much as it wants. */
   rateLimiter?: RateLimiter;
+  /** Default: every answer is made anew. */
+  cache?: AnswerCache | undefined;
 }
 
 export type App = ReturnType<typeof createApp>;
 
 /** The GraphQL server as a request handler: `fetch` in tests, a listener of node:http in the process. */
-export function createApp({ dependencies, log, registry, settings, rateLimiter }: AppOptions) {
+export function createApp({ dependencies, log, registry, settings, rateLimiter, cache }: AppOptions) {
   const examples = exampleOperations(new Date());
   const knownOperations = new Set(examples.map((example) => example.name));
   const limitMetrics = createLimitMetrics(registry);
@@ -92,6 +96,7 @@ export function createApp({ dependencies, log, registry, settings, rateLimiter }
       useIntrospectionSwitch(settings),
       useLimits({ limits: settings.limits, limitMetrics, log, registry }),
       ...(rateLimiter ? [useRateLimit({ ...settings, rateLimiter, costOf: costOfRequest })] : []),
+      ...(cache ? [useAnswerCache(cache)] : []),
       useErrorCodes(log),
       usePagePolicy(),
     ],

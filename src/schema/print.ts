@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import {
-  type GraphQLField,
   isInterfaceType,
   isObjectType,
   Kind,
@@ -11,7 +10,7 @@ import {
   valueToLiteral,
 } from 'graphql';
 import { schema } from './index.ts';
-import { directivesOf, policyOf } from './policy.ts';
+import { directivesOf, policyOf, typePolicyOf } from './policy.ts';
 
 /** `npm run schema` writes schema.graphql; with --check it only compares. */
 const path = new URL('../../schema.graphql', import.meta.url);
@@ -26,7 +25,7 @@ if (process.argv.includes('--check')) {
   await writeFile(path, printed);
 }
 
-/** graphql prints no directives: each goes behind the field that states it. */
+/** graphql prints no directives: each goes behind the field or type that states it. */
 function withDirectives(sdl: string): string {
   let text = '';
   let done = 0;
@@ -34,16 +33,19 @@ function withDirectives(sdl: string): string {
     if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
     const type = schema.getType(definition.name.value);
     if (!isObjectType(type) && !isInterfaceType(type)) continue;
+    const head = (definition.interfaces?.at(-1) ?? definition.name).loc!.end;
+    text += sdl.slice(done, head) + printDirectives(directivesOf(typePolicyOf(type)));
+    done = head;
     for (const { name, loc } of definition.fields ?? []) {
-      text += sdl.slice(done, loc!.end) + printPolicy(type.getFields()[name.value]!);
+      text += sdl.slice(done, loc!.end) + printDirectives(directivesOf(policyOf(type.getFields()[name.value]!)));
       done = loc!.end;
     }
   }
   return text + sdl.slice(done);
 }
 
-function printPolicy(field: GraphQLField<unknown, unknown>): string {
-  return Object.entries(directivesOf(policyOf(field)))
+function printDirectives(directives: Record<string, object>): string {
+  return Object.entries(directives)
     .map(([name, values]) => {
       const { args } = schema.getDirective(name)!;
       const given = Object.entries(values).map(([argument, value]) => {

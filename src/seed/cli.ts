@@ -1,5 +1,7 @@
 /** `npm run seed -- --scale N`: demo data or as many as a benchmark wants, into the server's database. */
 import { Command } from 'commander';
+import { Registry } from 'prom-client';
+import { changeEverything, changesKey } from '../cache/redis-invalidation-log.ts';
 import { readConfig } from '../config.ts';
 import type { Pool } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
@@ -8,6 +10,8 @@ import { joinDatabaseServer } from '../db/server.ts';
 import { explainFailure } from '../explain-failure.ts';
 import { scanModelRepository } from '../inference/repository.ts';
 import { createWorkerEngine } from '../inference/worker-engine.ts';
+import { createRedis } from '../redis/client.ts';
+import { createLog } from '../telemetry/log.ts';
 import { maxFeatures, maxMessagesPerConversation, parseScale } from './bulk/scale.ts';
 import { finishInterrupted, seedScale } from './bulk/seed-scale.ts';
 import { seedDemoOnce } from './demo.ts';
@@ -40,6 +44,7 @@ async function main(flags: Flags): Promise<void> {
     }
     if (scale === 'demo') await seedDemo(options, progress);
     else await seedScale({ ...options, scale, progress });
+    if (config.redisUrl !== undefined) await announceChange(config.redisUrl, progress);
     await report(database, progress, startedMs);
   } finally {
     for (const end of ends.reverse()) await end();
@@ -51,6 +56,19 @@ async function seedDemo(options: Parameters<typeof seedDemoOnce>[0], progress: P
     progress.note('The demo data are there already: add --reset to delete everything and seed again.');
   } else {
     await vacuumTables(options.database, () => {});
+  }
+}
+
+/** Servers that run keep answers from before. */
+async function announceChange(url: string, progress: Progress): Promise<void> {
+  const redis = createRedis({ url, log: await createLog('silent'), registry: new Registry() });
+  try {
+    if (await changeEverything(redis, changesKey)) return;
+    progress.note(
+      'Redis does not answer: servers that run may answer from before the seed until their answers expire.',
+    );
+  } finally {
+    redis.close();
   }
 }
 

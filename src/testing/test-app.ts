@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
 import { inject } from 'vitest';
+import type { AnswerCache } from '../cache/answer-cache.ts';
 import { readConfig } from '../config.ts';
 import type { Dependencies, Viewer } from '../context.ts';
 import { createPassageIndex } from '../domains/documents/passage-index.ts';
@@ -46,6 +47,8 @@ export interface TestAppOptions {
   wrapInference?: (engine: InferenceEngine) => InferenceEngine;
   /** Stands in for what requests are lent, where a test wants to break the database or to keep no predictions. */
   wrapDependencies?: (dependencies: Dependencies) => Dependencies;
+  /** Keeps answers, as a process does that writes alone. */
+  cache?: AnswerCache;
   /** Settings that differ from the defaults. */
   settings?: Partial<AppSettings>;
   /** What the server logs; nothing by default. */
@@ -65,10 +68,11 @@ export async function createTestApp({
   modelsDirectory = 'models',
   wrapInference = (engine) => engine,
   wrapDependencies = (dependencies) => dependencies,
+  cache,
   settings = {},
   log = pino({ level: 'silent' }),
 }: TestAppOptions = {}): Promise<TestApp> {
-  const database = await createTestDatabase(inject('postgres'));
+  const database = await createTestDatabase(inject('postgres'), cache?.onWrite);
   const engine = await createWorkerEngine({ repository: await scanModelRepository(modelsDirectory), workers: 1 });
   const inference = wrapInference(engine);
   const predictions = createPredictionRecorder({ database: database.pool, onError: (error) => console.error(error) });
@@ -92,6 +96,7 @@ export async function createTestApp({
     log,
     registry,
     settings: { ...readConfig({ NODE_ENV: 'test' }), ...settings },
+    cache,
   });
   database.takeStatements();
   const fetchApp = async (path: string, init?: RequestInit) => app.fetch(`http://test${path}`, init ?? {});

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
-import type { Pool, Statement } from '../db/database.ts';
+import type { Pool, Statement, WriteListener } from '../db/database.ts';
 import type { EmbeddedConnection } from '../db/embedded/embedded-postgres.ts';
 import { createPool } from '../db/pool.ts';
 
@@ -16,12 +16,12 @@ export interface TestDatabase {
 }
 
 /** Clones the migrated template. */
-export async function createTestDatabase(server: EmbeddedConnection): Promise<TestDatabase> {
+export async function createTestDatabase(server: EmbeddedConnection, onWrite?: WriteListener): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await createDatabaseIn(server, name, templateName);
   const connection = { ...server, database: name };
   let statements: Statement[] = [];
-  const pool = createPool({ connection, size: 4, onStatement: (statement) => statements.push(statement) });
+  const pool = createPool({ connection, size: 4, onStatement: (statement) => statements.push(statement), onWrite });
   return {
     connection,
     pool,

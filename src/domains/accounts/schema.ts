@@ -22,6 +22,7 @@ builder.queryField('viewer', (t) =>
     type: UserRef,
     nullable: true,
     scope: 'none',
+    cache: { maxAgeSeconds: 60, scope: 'viewer' },
     description: 'Who asks; null when nobody is signed in.',
     resolve: (_root, _args, context) => (context.viewer ? userById(context).load(context.viewer.userId) : null),
   }),

@@ -189,6 +189,7 @@ builder.queryField('analytics', (t) =>
   t.field({
     type: AnalyticsRef,
     scope: 'read',
+    cache: { maxAgeSeconds: 60, scope: 'organization' },
     description: 'Figures of the organization over a range of time.',
     args: { range: t.arg({ type: TimeRange, required: true, description: 'Which span of time.' }) },
     resolve: (_root, { range }, context) => {

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
+import { changes, inserts, rowsBy } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
@@ -62,6 +63,7 @@ const summaries = statement<SentimentSummary & { conversationId: string }>(
       from ${messages}
       where ${messages.organizationId} = ${arg('organizationId')} and ${messages.conversationId} = parents.id and ${sinceStart}
     ) as summary`,
+  { readsBy: [rowsBy(messages.conversationId, 'conversationIds')] },
 );
 
 /** A summary for each conversation; all zero, without a mean, for one without messages. */
@@ -81,6 +83,7 @@ const insertOneConversation = statement<Conversation>(
     select organization_id, ${arg('id')}, ${arg('title')}, id, ${arg('createdAt')}::timestamptz
     from users where organization_id = ${arg('organizationId')} and id = ${arg('userId')}
     returning ${columns(conversations)}`,
+  { writes: [inserts(conversations)] },
 );
 
 /** null when the organization has no such user. */
@@ -123,6 +126,12 @@ const insertAllMessages = statement<Message>(
       input."createdAt", input."sentimentLabel", input."sentimentScore"
     from conversation, input
     returning ${columns(messages)}`,
+  {
+    writes: [
+      inserts(messages, rowsBy(messages.conversationId, 'conversationId')),
+      changes(conversations, rowsBy(conversations.id, 'conversationId')),
+    ],
+  },
 );
 
 /**

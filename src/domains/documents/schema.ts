@@ -40,6 +40,7 @@ builder.queryField('documents', (t) =>
   t.field({
     type: DocumentConnection,
     scope: 'read',
+    cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'The documents of the organization, latest first.',
     args: t.arg.connectionArgs(),
     resolve: (_root, paging, context) =>

@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
+import { changes, inserts, rowsAnswered, rowsBy } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
@@ -72,6 +73,7 @@ const testSummaries = statement<TestSummary & { featureId: string }>(
     from ${testCases}
     where ${testCases.organizationId} = ${arg('organizationId')} and ${testCases.featureId} = any(${arg('featureIds')}::uuid[])
     group by ${testCases.featureId}`,
+  { readsBy: [rowsBy(testCases.featureId, 'featureIds')] },
 );
 
 /** A summary for each feature that has test cases. */
@@ -110,6 +112,7 @@ const insertAll = statement<Feature>(
       case when status = 'DONE' then now() end
     from owned where (select count(*) from owned) = (select count(*) from input) order by position
     returning ${columns(features)}`,
+  { writes: [inserts(features)] },
 );
 
 /**
@@ -152,14 +155,18 @@ interface UpdateShape {
   isExpected: boolean;
 }
 
-const updateByShape = statementByShape<UpdateShape, Feature>('updateFeature', ({ changed, isExpected }) => {
-  // It grows with each change, whatever the clock says: whoever expects the one before is refused.
-  const updatedAt = sql`updated_at = greatest(now(), ${features.updatedAt} + interval '1 microsecond')`;
-  const changes = [...changed.map((name) => changeable[name]), updatedAt];
-  return sql`update ${features} set ${sql.join(changes, sql`, `)}
+const updateByShape = statementByShape<UpdateShape, Feature>(
+  'updateFeature',
+  ({ changed, isExpected }) => {
+    // It grows with each change, whatever the clock says: whoever expects the one before is refused.
+    const updatedAt = sql`updated_at = greatest(now(), ${features.updatedAt} + interval '1 microsecond')`;
+    const settings = [...changed.map((name) => changeable[name]), updatedAt];
+    return sql`update ${features} set ${sql.join(settings, sql`, `)}
     where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``}
     returning ${columns(features)}`;
-});
+  },
+  { writes: [changes(features, rowsBy(features.id, 'id'))] },
+);
 
 /**
  * Changes what is given and answers the feature; null when the organization has none with this id, or with this id and
@@ -169,10 +176,10 @@ export async function updateFeature(
   database: Database,
   organizationId: string,
   featureId: string,
-  changes: FeatureChanges,
+  wanted: FeatureChanges,
   expectedUpdatedAt?: string,
 ) {
-  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+  const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
   const changed = Object.keys(given).sort() as (keyof FeatureChanges)[];
   const isExpected = expectedUpdatedAt !== undefined;
   const values = { organizationId, id: featureId, ...given, ...(isExpected && { expectedUpdatedAt }) };
@@ -184,6 +191,7 @@ const deleteByShape = statementByShape<{ isExpected: boolean }, { id: string }>(
   'deleteFeature',
   ({ isExpected }) => sql`delete from ${features}
     where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``} returning id`,
+  { writes: [changes(features, rowsBy(features.id, 'id')), changes(testCases), changes(deployments)] },
 );
 
 /**
@@ -215,6 +223,7 @@ const insertTests = statement<TestCase>(
     from ${features}, jsonb_to_recordset(${arg('rows')}::jsonb) as input(id uuid, name text, status test_status)
     where ${ofOrganization} and ${features.id} = ${arg('featureId')}
     returning ${columns(testCases)}`,
+  { writes: [inserts(testCases, rowsBy(testCases.featureId, 'featureId'))] },
 );
 
 /** Adds test cases to a feature in one statement, in the order given; empty when the organization has no such feature. */
@@ -245,6 +254,7 @@ const updateResults = statement<TestCase>(
     where ${testCases.organizationId} = ${arg('organizationId')} and ${testCases.id} = input.id
       and (select count(*) from known) = (select count(*) from input)
     returning ${columns(testCases)}`,
+  { writes: [changes(testCases, rowsAnswered(testCases.id, 'id'), rowsAnswered(testCases.featureId, 'featureId'))] },
 );
 
 /** Sets the status of all test cases in one statement, or of none when one is unknown; in no order. */

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
+import { changes, inserts, rowsBy } from '../../db/footprint.ts';
 import { idAt, newId } from '../../db/id.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
@@ -46,6 +47,7 @@ const insertOneSite = statement<Site>(
   sql`insert into ${sites} (${bare(sites.organizationId, sites.id, sites.name, sites.timeZone, sites.holidays)})
     values (${arg('organizationId')}, ${arg('id')}, ${arg('name')}, ${arg('timeZone')}, ${arg('holidays')}::text[]::date[])
     returning ${columns(sites)}`,
+  { writes: [inserts(sites)] },
 );
 
 export async function insertSite(
@@ -75,6 +77,7 @@ const upsertReadings = statement<{ stored: number; replaced: number }>(
       returning 1
     )
     select (select count(*) from stored)::integer as stored, (select count(*) from known)::integer as replaced`,
+  { writes: [changes(readings, rowsBy(readings.siteId, 'siteId'))] },
 );
 
 export interface ReadingCounts {
@@ -157,6 +160,7 @@ const insertAllPredictions = statement<never>(
     select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input("organizationId" uuid, id uuid, model text,
       version text, precision text, "createdAt" timestamptz, "latencyMs" real, "batchSize" integer, "cacheHits" integer,
       error text, "shadowOf" text, "agreedRows" integer)`,
+  { writes: [inserts(predictions)] },
 );
 
 const insertAllPoints = statement<never>(
@@ -167,6 +171,7 @@ const insertAllPoints = statement<never>(
     select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input("organizationId" uuid, model text, version text,
       "siteId" uuid, "issuedAt" timestamptz, at timestamptz, p10 float8, p50 float8, p90 float8)
     on conflict do nothing`,
+  { writes: [inserts(forecastPoints)] },
 );
 
 /** Keeps calls of models and what forecasts said: a statement each, in one transaction; a repeated forecast is kept once. */

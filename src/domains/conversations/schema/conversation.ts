@@ -65,6 +65,7 @@ builder.queryField('conversation', (t) =>
     type: ConversationRef,
     nullable: true,
     scope: 'read',
+    cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'A conversation by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a conversation.' }) },
     resolve: (_root, { id }, context) => conversationById(context).load(decodeId('Conversation', id, 'id')),
@@ -101,6 +102,7 @@ builder.queryField('conversations', (t) =>
   t.field({
     type: ConversationConnection,
     scope: 'read',
+    cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'The conversations of the organization, latest first unless ordered otherwise.',
     args: {
       filter: t.arg({ type: ConversationFilter, description: 'Which of them.' }),

@@ -1,10 +1,11 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../../db/database.ts';
+import { changes, inserts } from '../../../db/footprint.ts';
 import { keyPart } from '../../../db/keyset.ts';
 import { createList } from '../../../db/list.ts';
 import { createListByIds } from '../../../db/rows-by-id.ts';
 import { arg, bare, columns, statement } from '../../../db/statement.ts';
-import { type Document, documentPassages, documents } from '../tables.ts';
+import { type Document, documentPassages, documents, embeddingStates } from '../tables.ts';
 import { type EmbeddedPassages, passageValues, withPassages } from './passage.ts';
 
 const documentProperties = ['organizationId', 'id', 'title', 'content', 'uploadedById', 'createdAt'];
@@ -28,6 +29,7 @@ const insertOneDocument = statement<Document>(
       values (${arg('organizationId')}, ${arg('id')}, ${arg('title')}, ${arg('content')}, ${arg('uploadedById')}, ${arg('version')})
       returning *`)}
     select ${columns(documents, documentProperties)} from document as ${documents}`,
+  { writes: [inserts(documents), changes(documentPassages), changes(embeddingStates)] },
 );
 
 /** A new document and its passages in one statement; null: they are embedded later. */

@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../../db/database.ts';
+import { changes, type Writes } from '../../../db/footprint.ts';
 import { arg, bare, columns, statement } from '../../../db/statement.ts';
 import type { NearDocument, NearestRequest } from '../../../inference/vector-index.ts';
 import { documentPassages, documents, type EmbeddingState, embeddingStates, passageRevisions } from '../tables.ts';
@@ -70,7 +71,7 @@ const claimUnembedded = statement<UnembeddedDocument>(
   'claimUnembeddedDocuments',
   sql`${claimed(sql`is null`, 'missing')} union all ${claimed(sql`< ${arg('version')}`, 'before')}
     union all ${claimed(sql`> ${arg('version')}`, 'behind')} limit ${arg('limit')}::integer`,
-  false,
+  { isPrepared: false, writes: [] },
 );
 
 /**
@@ -87,10 +88,13 @@ export function claimUnembeddedDocuments(
 const markOneEmbedded = sql`update ${documents} set embedded_by = ${arg('version')}
     where ${documents.organizationId} = ${arg('organizationId')} and ${documents.id} = ${arg('id')}
     returning ${documents.organizationId}, ${documents.id}`;
-const markEmbedded = statement<never>('markDocumentEmbedded', markOneEmbedded);
+// Nothing that is read of a document itself.
+const embeddingWrites: readonly Writes[] = [changes(embeddingStates), changes(documentPassages)];
+const markEmbedded = statement<never>('markDocumentEmbedded', markOneEmbedded, { writes: embeddingWrites });
 const insertPassages = statement<{ id: string }>(
   'insertDocumentPassages',
   sql`${withPassages(markOneEmbedded)} select document.id from document`,
+  { writes: embeddingWrites },
 );
 
 /** Gives a claimed document its passages of a version; null: they are there already. */
@@ -111,7 +115,7 @@ const deleteOldPassages = statement<never>(
       and not exists (select from ${documents} where ${documents.embeddedBy} is null and ${documents.organizationId} = ${arg('organizationId')})
       and not exists (select from ${documents} where ${documents.embeddedBy} < ${arg('version')} and ${documents.organizationId} = ${arg('organizationId')})
       and not exists (select from ${documents} where ${documents.embeddedBy} > ${arg('version')} and ${documents.organizationId} = ${arg('organizationId')})`,
-  false,
+  { isPrepared: false, writes: embeddingWrites },
 );
 
 /** Deletes what other versions embedded for an organization once this one has embedded all of its documents; else nothing. */

@@ -52,6 +52,7 @@ builder.queryField('feature', (t) =>
     type: FeatureRef,
     nullable: true,
     scope: 'read',
+    cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'A feature by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a feature.' }) },
     resolve: (_root, { id }, context) => featureById(context).load(decodeId('Feature', id, 'id')),
@@ -62,6 +63,7 @@ builder.queryField('features', (t) =>
   t.field({
     type: FeatureConnection,
     scope: 'read',
+    cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'The features of the organization, latest first unless ordered otherwise.',
     args: {
       filter: t.arg({ type: FeatureFilter, description: 'Which of them.' }),

@@ -20,6 +20,8 @@ const ForecastPointRef = builder.objectRef<ForecastStep & { at: string }>('Forec
 });
 
 const ForecastRef = builder.objectRef<Forecast>('Forecast').implement({
+  // It hangs on which versions are loaded and rolled out, of which no statement tells.
+  cache: { maxAgeSeconds: 0 },
   description: 'What the load of a site will be, hour by hour.',
   fields: (t) => ({
     site: t.expose('site', { type: SiteRef, description: 'The site.' }),

@@ -53,6 +53,8 @@ function parseVersionKey(key: string): string {
 }
 
 builder.node(ModelRef, {
+  // It hangs on which versions are loaded and rolled out, of which no statement tells.
+  cache: { maxAgeSeconds: 0 },
   description: 'A model this server runs.',
   id: { resolve: (model) => model.name, parse: parseModelKey },
   loadWithoutCache: (name, { inference }) => findModel(inference, name),
@@ -73,6 +75,8 @@ builder.node(ModelRef, {
 });
 
 builder.node(ModelVersionRef, {
+  // It hangs on which versions are loaded and rolled out, of which no statement tells.
+  cache: { maxAgeSeconds: 0 },
   description: 'One version of a model.',
   id: { resolve: ({ model, version }) => `${model}/${version}`, parse: parseVersionKey },
   loadWithoutCache: (key, { inference }) => {

@@ -15,6 +15,8 @@ export const SentimentLabel = builder.enumType('SentimentLabel', {
 });
 
 export const SentimentRef = builder.objectRef<Sentiment>('Sentiment').implement({
+  // It hangs on which versions are loaded and rolled out, of which no statement tells.
+  cache: { maxAgeSeconds: 0 },
   description: 'What a model says of a text.',
   fields: (t) => ({
     label: t.expose('label', { type: SentimentLabel, description: 'The likeliest of the three.' }),

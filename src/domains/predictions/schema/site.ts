@@ -68,6 +68,7 @@ builder.queryField('site', (t) =>
     type: SiteRef,
     nullable: true,
     scope: 'read',
+    cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'A site by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a site.' }) },
     resolve: (_root, { id }, context) => siteById(context).load(decodeId('Site', id, 'id')),
@@ -78,6 +79,7 @@ builder.queryField('sites', (t) =>
   t.field({
     type: SiteConnection,
     scope: 'read',
+    cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'The sites of the organization, by name.',
     args: t.arg.connectionArgs(),
     resolve: (_root, paging, context) => resolveList(siteList, context, paging, { order: 'NAME', direction: 'ASC' }),

@@ -1,0 +1,201 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createRedis, type Redis } from '../redis/client.ts';
+import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
+import type { Change, InvalidationLog, Position } from './invalidation-log.ts';
+import { changeEverything, createRedisInvalidationLog } from './redis-invalidation-log.ts';
+
+const key = 'test:invalidations';
+/** Longer than a process takes to lose a Redis that is away, and to trust one that is back. */
+const patience = { timeout: 10_000 };
+
+interface Follower {
+  readonly log: InvalidationLog;
+  readonly redis: Redis;
+  readonly told: Change[];
+  readonly following: boolean[];
+}
+
+describe.skipIf(!hasRedisServer())('the log of several processes', () => {
+  let server: TestRedis;
+  let open: (() => unknown)[] = [];
+
+  beforeEach(async () => {
+    server = await startTestRedis();
+    open = [server.stop];
+  });
+
+  afterEach(async () => {
+    for (const close of open.reverse()) await close();
+  });
+
+  async function follow(wrap = (redis: Redis) => redis): Promise<Follower> {
+    const redis = createRedis({ url: server.url, log: pino({ level: 'silent' }), registry: new Registry() });
+    const told: Change[] = [];
+    const following: boolean[] = [];
+    await expect.poll(() => redis.isUp).toBe(true);
+    const log = createRedisInvalidationLog({
+      redis: wrap(redis),
+      key,
+      onChange: (change) => told.push(change),
+      onFollowing: (isFollowing) => following.push(isFollowing),
+    });
+    open.push(redis.close, () => log.close());
+    return { log, redis, told, following };
+  }
+
+  const known = async (follower: Follower): Promise<Position> => {
+    const position = await follower.log.catchUp();
+    expect(position).not.toBeNull();
+    return position!;
+  };
+
+  const reads = async ({ redis }: Follower) => {
+    const info = await redis.run((client) => client.info('commandstats'));
+    return Number(/cmdstat_xrange:calls=(\d+)/.exec(info)?.[1] ?? 0);
+  };
+
+  test('a change of one process is known to the other as soon as it is acknowledged', async () => {
+    const [writer, reader] = await Promise.all([follow(), follow()]);
+    const before = await known(reader);
+    for (let round = 0; round < 200; round++) {
+      const since = await known(reader);
+      await writer.log.append([`tag-${round}`]);
+      const now = await known(reader);
+      expect(reader.log.hasChangedSince(since, [`tag-${round}`])).toBe(true);
+      expect(reader.log.hasChangedSince(now, [`tag-${round}`])).toBe(false);
+      expect(reader.log.hasChangedSince(since, ['other'])).toBe(false);
+    }
+    expect(reader.told).toHaveLength(200);
+    expect(reader.log.hasChangedSince(before, ['tag-0'])).toBe(true);
+  });
+
+  test('all who ask at a time share one read', async () => {
+    const reader = await follow();
+    await known(reader);
+    const before = await reads(reader);
+    await Promise.all(Array.from({ length: 500 }, () => reader.log.catchUp()));
+    expect((await reads(reader)) - before).toBe(1);
+  });
+
+  test('who asks after a change was acknowledged is not answered by a read that began before', async () => {
+    const writer = await follow();
+    let held: Promise<unknown> = Promise.resolve();
+    const reader = await follow((redis) => ({
+      ...redis,
+      client: redis.client,
+      isUp: true,
+      run: async (work) => {
+        const result = await redis.run(work);
+        await held;
+        return result;
+      },
+    }));
+    const since = await known(reader);
+    const gate = Promise.withResolvers<void>();
+    held = gate.promise;
+    const early = reader.log.catchUp();
+    await expect.poll(() => reads(writer)).toBeGreaterThan(1);
+    await writer.log.append(['a']);
+    const late = reader.log.catchUp();
+    gate.resolve();
+    await Promise.all([early, late]);
+    expect(reader.log.hasChangedSince(since, ['a'])).toBe(true);
+  });
+
+  test('a change that is not acknowledged yet keeps what was read before it from being stored', async () => {
+    const writer = await follow();
+    const since = await known(writer);
+    const appended = writer.log.append(['a']);
+    expect(writer.log.hasChangedSince(since, ['a'])).toBe(true);
+    expect(writer.log.hasChangedSince(since, ['b'])).toBe(false);
+    await appended;
+    expect(writer.log.hasChangedSince(since, ['a'])).toBe(true);
+  });
+
+  test('a process that comes later knows what changed before it came', async () => {
+    const writer = await follow();
+    const first = await known(writer);
+    await writer.log.append(['a']);
+    const second = await known(writer);
+    const reader = await follow();
+    await known(reader);
+    expect(reader.log.hasChangedSince(first, ['a'])).toBe(true);
+    expect(reader.log.hasChangedSince(second, ['a'])).toBe(false);
+    expect(reader.told).toEqual([['a']]);
+  });
+
+  test('who missed more than the stream keeps starts anew', async () => {
+    const [writer, reader] = await Promise.all([follow(), follow()]);
+    const since = await known(reader);
+    await writer.log.append(['a']);
+    await writer.log.append(['b']);
+    await writer.redis.run((client) => client.xTrim(key, 'MAXLEN', 1));
+    expect(await reader.log.catchUp()).toBeNull();
+    expect(reader.log.hasChangedSince(since, ['x'])).toBe(true);
+    await expect.poll(() => reader.log.catchUp(), patience).not.toBeNull();
+    expect(reader.told).toContain('all');
+    expect(reader.following).toEqual([false, true]);
+  });
+
+  test('without Redis nothing is known; when it is back everything has changed, for all', async () => {
+    const [writer, reader] = await Promise.all([follow(), follow()]);
+    const since = await known(reader);
+    await server.kill();
+    await expect.poll(() => reader.log.catchUp()).toBeNull();
+    // Waits as long as others may not have found out that it is away, and no longer.
+    await writer.log.append(['a']);
+    await server.start();
+    await expect.poll(() => reader.log.catchUp(), patience).not.toBeNull();
+    expect(reader.log.hasChangedSince(since, ['x'])).toBe(true);
+    expect(reader.told).toContain('all');
+    await expect.poll(() => writer.log.catchUp(), patience).not.toBeNull();
+    await writer.log.append(['b']);
+    const now = await known(reader);
+    expect(reader.log.hasChangedSince(now, ['b'])).toBe(false);
+    expect(reader.told.at(-1)).toEqual(['b']);
+  });
+
+  test('a process that was cut off makes everybody start anew: nobody was told what it changed meanwhile', async () => {
+    const [lost, other] = await Promise.all([follow(), follow()]);
+    await Promise.all([known(lost), known(other)]);
+    const id = await lost.redis.run((client) => client.clientId());
+    await other.redis.run((client) => client.clientKill({ filter: 'ID', id }));
+    await expect.poll(() => lost.log.catchUp(), patience).not.toBeNull();
+    await known(other);
+    expect(lost.following).toEqual([false, true]);
+    expect(other.told).toEqual(['all']);
+  });
+
+  test('who writes past the servers can say that everything has changed', async () => {
+    const reader = await follow();
+    const since = await known(reader);
+    expect(await changeEverything(reader.redis, key)).toBe(true);
+    await known(reader);
+    expect(reader.log.hasChangedSince(since, ['x'])).toBe(true);
+    await server.kill();
+    expect(await changeEverything(reader.redis, key)).toBe(false);
+  });
+
+  test('a Redis that hangs for a moment delays a change, and loses none', async () => {
+    const [writer, reader] = await Promise.all([follow(), follow()]);
+    const since = await known(reader);
+    server.freeze();
+    const appended = writer.log.append(['a']);
+    expect(await reader.log.catchUp()).toBeNull();
+    server.thaw();
+    await appended;
+    await expect.poll(() => reader.log.catchUp(), patience).not.toBeNull();
+    expect(reader.log.hasChangedSince(since, ['a'])).toBe(true);
+  });
+
+  test('a change of very many tags is one of everything', async () => {
+    const [writer, reader] = await Promise.all([follow(), follow()]);
+    const since = await known(reader);
+    await writer.log.append(Array.from({ length: 6_000 }, (_, index) => `tag-${index}`));
+    await known(reader);
+    expect(reader.told).toEqual(['all']);
+    expect(reader.log.hasChangedSince(since, ['x'])).toBe(true);
+  });
+});

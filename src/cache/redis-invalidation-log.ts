@@ -1,0 +1,222 @@
+/** The log of several processes: a stream in Redis, read on before anything that is kept is answered. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Redis, RedisUnavailable } from '../redis/client.ts';
+import { type Change, ChangeHistory, type InvalidationLog, type Position, toPosition } from './invalidation-log.ts';
+
+/** Of the stream by which the processes of one server tell each other what changed. */
+export const changesKey = 'tributary:changes';
+
+export interface RedisInvalidationLogOptions {
+  readonly redis: Redis;
+  /** Of the stream. */
+  readonly key: string;
+  /** Told of every change, also of those that other processes made. Must not throw. */
+  readonly onChange: (change: Change) => void;
+  /** Told when changes cannot be followed any more, and when they can be again. Must not throw. */
+  readonly onFollowing?: (isFollowing: boolean) => void;
+}
+
+/** Entries that stay: a process that missed more drops all it keeps. */
+const keptEntries = 10_000;
+const entriesPerRead = 1_000;
+const everything = '*';
+/** A change of more tags than these is one of everything. */
+const maxTagsOfEntry = 5_000;
+const appendTries = 2;
+/** Within this time every process knows that Redis is away: a socket that is silent for 1 s is given up (redis/client.ts). */
+const noticeMs = 2_000;
+/** Within this time every process finds a Redis that is back: its breaker tries again after 1.2 s, its socket after 0.5 s. */
+const settleMs = 2_000;
+const rejoinPauseMs = 50;
+
+/**
+ * Follows a stream. All who ask at a time share one read of it, which begins after they asked: so what is kept is
+ * answered as fresh as the database would at that moment, for one round trip among many requests.
+ *
+ * A process that loses Redis answers nothing that is kept, and an append that cannot be delivered waits until every
+ * process has lost Redis. When it is back a process appends a change of everything, since nobody could be told what
+ * changed meanwhile, and waits for the others to do so before it answers again. What remains is a process that is cut off
+ * alone while others still reach Redis: they answer from before its changes until it is back, or their answers too old.
+ */
+export function createRedisInvalidationLog(options: RedisInvalidationLogOptions): InvalidationLog {
+  return new RedisInvalidationLog(options);
+}
+
+/** Says that everything has changed, for who writes past the server; false: Redis did not take it within 2 s. */
+export async function changeEverything(redis: Redis, key: string): Promise<boolean> {
+  const until = performance.now() + noticeMs;
+  while (performance.now() < until) {
+    if ((await orNull(appendTo(redis, key, 'all'))) !== null) return true;
+    await pause(rejoinPauseMs);
+  }
+  return false;
+}
+
+/** The stream cannot be followed: no connection, or entries are missing. */
+interface Loss {
+  readonly isOver: Promise<void>;
+  /** Resolves when every other process knows of it, too. */
+  readonly isNoticed: Promise<void>;
+}
+
+class RedisInvalidationLog implements InvalidationLog {
+  readonly #options: RedisInvalidationLogOptions;
+  readonly #closing = new AbortController();
+  /** On their way: as long as their position is not known they are after everything. */
+  readonly #underway = new Set<{ readonly change: Change }>();
+  readonly #onLoss = () => this.#lose();
+  #history = new ChangeHistory(toPosition(0, 0));
+  /** The last entry that was read, as Redis names it; null before the first. */
+  #lastId: string | null = null;
+  #loss: Loss | null = null;
+  /** Whether a change could not be delivered since the last change of everything was sent. */
+  #isChangeOwed = false;
+  #reading: Promise<Position | null> | null = null;
+  #nextReading: Promise<Position | null> | null = null;
+
+  constructor(options: RedisInvalidationLogOptions) {
+    this.#options = options;
+    options.redis.client.on('error', this.#onLoss);
+    options.redis.client.on('reconnecting', this.#onLoss);
+  }
+
+  catchUp(): Promise<Position | null> {
+    this.#nextReading ??= this.#readNext(this.#reading);
+    return this.#nextReading;
+  }
+
+  async append(tags: readonly string[]): Promise<void> {
+    if (tags.length === 0) return;
+    const change: Change = tags.length > maxTagsOfEntry ? 'all' : tags;
+    const underway = { change };
+    this.#underway.add(underway);
+    this.#options.onChange(change);
+    try {
+      for (let tries = 0; tries < appendTries; tries++) {
+        const id = await orNull(this.#append(change));
+        if (id === null) continue;
+        this.#history.record(positionOf(id), change);
+        return;
+      }
+      this.#isChangeOwed = true;
+      const loss = this.#lose();
+      await Promise.race([loss.isOver, loss.isNoticed]);
+    } finally {
+      this.#underway.delete(underway);
+    }
+  }
+
+  hasChangedSince(position: Position, tags: Iterable<string>): boolean {
+    if (this.#lastId === null || this.#loss !== null) return true;
+    const wanted = new Set(tags);
+    for (const { change } of this.#underway) {
+      if (change === 'all' || change.some((tag) => wanted.has(tag))) return true;
+    }
+    return this.#history.hasChangedSince(position, wanted);
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#options.redis.client.off('error', this.#onLoss);
+    this.#options.redis.client.off('reconnecting', this.#onLoss);
+  }
+
+  /** One read at a time; who comes while one is under way needs the one after it. */
+  async #readNext(before: Promise<unknown> | null): Promise<Position | null> {
+    await before;
+    this.#reading = this.#nextReading;
+    this.#nextReading = null;
+    if (this.#loss !== null) return null;
+    const isWhole = await orNull(this.#lastId === null ? this.#readAll() : this.#readFrom(this.#lastId));
+    if (isWhole === false) this.#lose();
+    return isWhole && this.#loss === null ? positionOf(this.#lastId!) : null;
+  }
+
+  /** The first read: what others kept in Redis can be used as far back as the stream goes. */
+  async #readAll(): Promise<boolean> {
+    const [first] = await this.#read('-', 1);
+    const id = first?.id ?? (await this.#append([]));
+    this.#history = new ChangeHistory(positionOf(id));
+    this.#lastId = id;
+    return this.#readFrom(id);
+  }
+
+  /** false: entries are missing. Reading begins with the entry known: another in its place means that some were lost. */
+  async #readFrom(from: string): Promise<boolean> {
+    for (let id = from; ; id = this.#lastId!) {
+      const [known, ...entries] = await this.#read(id, entriesPerRead);
+      if (known?.id !== id) return false;
+      for (const entry of entries) this.#apply(entry.id, changeOf(entry.message));
+      if (entries.length < entriesPerRead - 1) return true;
+    }
+  }
+
+  #apply(id: string, change: Change): void {
+    this.#lastId = id;
+    this.#history.record(positionOf(id), change);
+    if (change.length > 0) this.#options.onChange(change);
+  }
+
+  async #read(from: string, count: number) {
+    const { redis, key } = this.#options;
+    return redis.run((client) => client.xRange(key, from, '+', { COUNT: count }));
+  }
+
+  #append(change: Change): Promise<string> {
+    return appendTo(this.#options.redis, this.#options.key, change);
+  }
+
+  #lose(): Loss {
+    if (this.#loss !== null) return this.#loss;
+    const isNoticed = pause(noticeMs, undefined, { ref: false });
+    this.#loss = { isOver: this.#rejoin(), isNoticed };
+    this.#options.onFollowing?.(false);
+    return this.#loss;
+  }
+
+  async #rejoin(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      await pause(rejoinPauseMs, undefined, { ref: false });
+      this.#isChangeOwed = false;
+      const id = await orNull(this.#append('all'));
+      if (id === null) continue;
+      await pause(settleMs, undefined, { ref: false });
+      this.#history = new ChangeHistory(positionOf(id));
+      this.#lastId = id;
+      if ((await orNull(this.#readFrom(id))) !== true || this.#isChangeOwed) continue;
+      this.#loss = null;
+      this.#options.onChange('all');
+      this.#options.onFollowing?.(true);
+      return;
+    }
+  }
+}
+
+/** Answers the id of the entry. */
+function appendTo(redis: Redis, key: string, change: Change): Promise<string> {
+  const message = { tags: change === 'all' ? everything : change.join('\n') };
+  const trim = { strategy: 'MAXLEN', strategyModifier: '~', threshold: keptEntries } as const;
+  return redis.run((client) => client.xAdd(key, '*', message, { TRIM: trim }));
+}
+
+function changeOf(message: Record<string, string>): Change {
+  const { tags = everything } = message;
+  if (tags === everything) return 'all';
+  return tags === '' ? [] : tags.split('\n');
+}
+
+/** An id of a stream: its milliseconds and its number within them. */
+function positionOf(id: string): Position {
+  const [milliseconds, count] = id.split('-');
+  return toPosition(Number(milliseconds), Number(count));
+}
+
+/** null: Redis did not do it. */
+async function orNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof RedisUnavailable) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,184 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { Viewer } from '../context.ts';
+import {
+  deleteFeature,
+  featureList,
+  insertTestCases,
+  listFeaturesByIds,
+  listTestSummaries,
+  testCaseList,
+  updateFeature,
+  updateTestResults,
+} from '../domains/features/queries.ts';
+import { testCases } from '../domains/features/tables.ts';
+import { createFeatures, createOrganization } from '../testing/seed-builders.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
+import type { Pool, Statement, Value } from './database.ts';
+import { newId } from './id.ts';
+import { createPool } from './pool.ts';
+import { arg, statement } from './statement.ts';
+
+let database: TestDatabase;
+let pool: Pool;
+let viewer: Viewer;
+let featureId: string;
+let written: string[][] = [];
+/** What the listener of writes waits for. */
+let listening: Promise<unknown> = Promise.resolve();
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgres'));
+  pool = createPool({
+    connection: database.connection,
+    size: 2,
+    onWrite: async (tags) => {
+      written.push([...tags].sort());
+      await listening;
+    },
+  });
+  viewer = await createOrganization(database.pool);
+  [featureId = ''] = (await createFeatures(database.pool, viewer, [{ name: 'One' }])).map(({ id }) => id);
+});
+
+afterEach(() => {
+  written = [];
+  listening = Promise.resolve();
+});
+
+afterAll(async () => {
+  await pool.close();
+  await database.drop();
+});
+
+/** Tags of what some work reads, without those of statements that name no organization. */
+async function readsOf(work: (bounded: ReturnType<Pool['within']>) => Promise<unknown>): Promise<string[]> {
+  const tags = new Set<string>();
+  const onRun = (statement: Statement, values: readonly Value[]) => {
+    for (const tag of statement.readTags?.(values) ?? ['unknown']) tags.add(tag);
+  };
+  await work(pool.within({ signal: new AbortController().signal, organizationId: viewer.organizationId, onRun }));
+  return [...tags].filter((tag) => !tag.startsWith('/')).sort();
+}
+
+const tag = (name: string) => `${viewer.organizationId}/${name}`;
+const firstPage = { filters: {}, order: 'CREATED_AT', direction: 'ASC', limit: 10, isBackward: false } as const;
+const page = { ...firstPage, after: null, before: null };
+
+describe('what is read', () => {
+  test('by ids are the rows of these ids', async () => {
+    const other = newId();
+    const read = await readsOf((bounded) => listFeaturesByIds(bounded, viewer.organizationId, [featureId, other]));
+    expect(read).toEqual([tag('features.*'), tag(`features.id=${featureId}`), tag(`features.id=${other}`)].sort());
+  });
+
+  test('below parents are the rows of these parents', async () => {
+    const read = await readsOf(async (bounded) => {
+      await testCaseList.pages(bounded, viewer.organizationId, [featureId], page);
+      await testCaseList.counts(bounded, viewer.organizationId, [featureId], {});
+      await listTestSummaries(bounded, viewer.organizationId, [featureId]);
+    });
+    const ofTable = read.filter((name) => name.includes('/test_cases'));
+    expect(ofTable).toEqual([tag('test_cases.*'), tag(`test_cases.feature_id=${featureId}`)].sort());
+  });
+
+  test('in a list is the whole table', async () => {
+    expect(await readsOf((bounded) => featureList.page(bounded, viewer.organizationId, page))).toEqual([
+      tag('features'),
+    ]);
+  });
+
+  test('a table that a text names itself counts', async () => {
+    const members = statement<{ id: string }>(
+      'listMembers',
+      sql`select users.id from users where users.organization_id = ${arg('organizationId')}`,
+    );
+    const { organizationId } = viewer;
+    expect(await readsOf((bounded) => members.run(bounded, { organizationId }))).toEqual([tag('users')]);
+  });
+
+  test('a statement that says nothing of itself is told of as unknown', async () => {
+    const bare = { name: 'bare', text: 'select $1::text', organizationIndex: 0 };
+    expect(await readsOf((bounded) => bounded.run(bare, [viewer.organizationId]))).toEqual(['unknown']);
+  });
+});
+
+describe('what is changed', () => {
+  test('is told after the write, which waits for it', async () => {
+    const gate = Promise.withResolvers<void>();
+    listening = gate.promise;
+    let isDone = false;
+    const update = updateFeature(pool, viewer.organizationId, featureId, { name: 'Two' }).then(() => {
+      isDone = true;
+    });
+    await expect.poll(() => written).toEqual([[tag('features'), tag(`features.id=${featureId}`)]]);
+    const [seen] = await listFeaturesByIds(database.pool, viewer.organizationId, [featureId]);
+    expect(seen).toMatchObject({ name: 'Two' });
+    expect(isDone).toBe(false);
+    gate.resolve();
+    await update;
+  });
+
+  test('is known by rows that were answered, and by parents', async () => {
+    const id = newId();
+    await insertTestCases(pool, viewer.organizationId, featureId, [{ id, name: 'Works', status: 'PENDING' }]);
+    await updateTestResults(pool, viewer.organizationId, [{ id, status: 'PASSED' }]);
+    const parent = tag(`test_cases.feature_id=${featureId}`);
+    expect(written).toEqual([
+      [tag('test_cases'), parent].sort(),
+      [tag('test_cases'), parent, tag(`test_cases.id=${id}`)].sort(),
+    ]);
+  });
+
+  test('goes on to what a delete takes with it', async () => {
+    const [doomed] = await createFeatures(database.pool, viewer, [{ name: 'Doomed' }]);
+    await deleteFeature(pool, viewer.organizationId, doomed!.id);
+    expect(written[0]).toEqual(expect.arrayContaining([tag('test_cases.*'), tag('deployments.*')]));
+  });
+
+  test('is the whole table unless a statement says more', async () => {
+    const rename = statement(
+      'renameTestCases',
+      sql`update ${testCases} set name = ${arg('name')} where ${testCases.organizationId} = ${arg('organizationId')}`,
+    );
+    await rename.run(pool, { organizationId: viewer.organizationId, name: 'Renamed' });
+    expect(written).toEqual([[tag('test_cases'), tag('test_cases.*')]]);
+  });
+
+  test('in a transaction is told once, after its commit', async () => {
+    await pool.transaction(async (transaction) => {
+      await updateFeature(transaction, viewer.organizationId, featureId, { name: 'Three' });
+      await updateFeature(transaction, viewer.organizationId, featureId, { name: 'Four' });
+      expect(written).toEqual([]);
+    });
+    expect(written).toEqual([[tag('features'), tag(`features.id=${featureId}`)]]);
+  });
+
+  test('may have been changed by a write that failed: then it could be any row', async () => {
+    const failing = updateFeature(pool, viewer.organizationId, featureId, { ownerId: newId() });
+    await expect(failing).rejects.toThrow();
+    expect(written).toEqual([[tag('features'), tag('features.*')]]);
+  });
+
+  test('reads change nothing', async () => {
+    await listFeaturesByIds(pool, viewer.organizationId, [featureId]);
+    expect(written).toEqual([]);
+  });
+});
+
+test('the migrations delete along foreign keys only where a delete says so', async () => {
+  const rows = await database.pool.run<{ parent: string; child: string }>(
+    {
+      name: 'listCascades',
+      text: `select confrelid::regclass::text as parent, conrelid::regclass::text as child from pg_constraint
+        where contype = 'f' and confdeltype = 'c' and conparentid = 0 order by 1, 2`,
+      isRead: true,
+    },
+    [],
+  );
+  const cascades = rows
+    .filter(({ parent }) => parent !== 'organizations')
+    .map(({ parent, child }) => `${parent} ${child}`);
+  // Of these only features are deleted by a statement: deleteFeature.
+  expect(cascades).toEqual(expect.arrayContaining(['features deployments', 'features test_cases']));
+});
