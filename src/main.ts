@@ -17,6 +17,7 @@ import { explainFailure } from './explain-failure.ts';
 import { createAdmission } from './http/admission.ts';
 import { createApp } from './http/app.ts';
 import { createDrain } from './http/drain.ts';
+import { HitPath } from './http/hit-path.ts';
 import { createListener, createMetricsListener, listen } from './http/listener.ts';
 import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
@@ -96,6 +97,8 @@ async function serve(given: Process, resources: Resources): Promise<string> {
   metrics.watchPredictions(predictions);
   const rollouts = await openRollouts(given, database, inference);
   const authenticate = createAuthenticator({ ...config, database, log, registry });
+  const rateLimiter = createRateLimiter({ ...config, redis, log, registry });
+  const hitPath = cache ? new HitPath({ ...config, cache, authenticate, rateLimiter }) : undefined;
   const app = createApp({
     dependencies: {
       database,
@@ -109,13 +112,14 @@ async function serve(given: Process, resources: Resources): Promise<string> {
     log,
     registry,
     settings: config,
-    rateLimiter: createRateLimiter({ ...config, redis, log, registry }),
-    cache: cache ?? undefined,
+    rateLimiter,
+    answers: cache && hitPath ? { cache, hitPath } : undefined,
   });
   const admission = createAdmission({ ...config, isDatabaseFull: () => database.isFull(), registry });
   const listener = createListener({
     ...config,
     graphql: app,
+    hitPath,
     readiness: createReadiness(database, inference, () => shutdown.hasBegun),
     registry,
     servesMetrics: config.metricsPort === undefined,

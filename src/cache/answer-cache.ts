@@ -1,9 +1,12 @@
 /** Answers kept for those who ask the same again: never from before a change that was acknowledged when they asked. */
+import { hash } from 'node:crypto';
 import { AnswerMemory, type KeptAnswer, type Removal } from './answer-memory.ts';
 import type { Change, InvalidationLog, Position } from './invalidation-log.ts';
 
 export interface Answer extends KeptAnswer {
   readonly body: Buffer;
+  /** Of the body, quoted as HTTP wants it. */
+  readonly etag: string;
   /** Up to where it is known to be fresh. */
   readonly position: Position;
   /** performance.now() when it was made, and until when it may be answered; later, while it is made anew, a little longer. */
@@ -75,6 +78,18 @@ export class AnswerCache {
     return this.#report('miss', own);
   }
 
+  /** The answer under a key where find() would be a hit; null: whoever wants it has to go on to find(). */
+  peek(key: string): Answer | null | Promise<Answer | null> {
+    const position = this.#log.catchUp();
+    if (typeof position === 'string') return this.#peekNow(key);
+    return position.then((known) => (known === null ? null : this.#peekNow(key)));
+  }
+
+  #peekNow(key: string): Answer | null {
+    const kept = this.#memory.get(key);
+    return kept && performance.now() < kept.expiresAtMs ? this.#report('hit', kept) : null;
+  }
+
   close(): void {
     this.#log.close();
     this.#memory.drop('all');
@@ -87,6 +102,7 @@ export class AnswerCache {
     const expiresAtMs = madeAtMs + made.maxAgeMs * (1 - jitter * Math.random());
     const answer: Answer = {
       body: made.body,
+      etag: `"${hash('sha256', made.body, 'base64url').slice(0, 24)}"`,
       tags: made.tags,
       bytes: made.body.length,
       position: making.position,
@@ -127,8 +143,11 @@ export class Making {
     return this.#made.promise;
   }
 
-  keep(made: MadeAnswer): void {
-    this.#made.resolve(this.#finish(made));
+  /** null: it could not be kept. */
+  keep(made: MadeAnswer): Answer | null {
+    const answer = this.#finish(made);
+    this.#made.resolve(answer);
+    return answer;
   }
 
   drop(): void {

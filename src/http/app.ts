@@ -8,6 +8,7 @@ import { schema } from '../schema/index.ts';
 import { deadlineOf, remainingMsOf, useDeadline } from './deadline.ts';
 import { exampleOperations } from './example-operations.ts';
 import { renderGraphiql } from './graphiql.ts';
+import type { HitPath } from './hit-path.ts';
 import { createDocumentCaches } from './limits/document-cache.ts';
 import { createLimitMetrics } from './limits/limit-metrics.ts';
 import { createListSizeCheck } from './limits/list-size.ts';
@@ -44,13 +45,13 @@ export interface AppOptions {
   /** Default: every client may ask as much as it wants. */
   rateLimiter?: RateLimiter;
   /** Default: every answer is made anew. */
-  cache?: AnswerCache | undefined;
+  answers?: { cache: AnswerCache; hitPath: HitPath } | undefined;
 }
 
 export type App = ReturnType<typeof createApp>;
 
 /** The GraphQL server as a request handler: `fetch` in tests, a listener of node:http in the process. */
-export function createApp({ dependencies, log, registry, settings, rateLimiter, cache }: AppOptions) {
+export function createApp({ dependencies, log, registry, settings, rateLimiter, answers }: AppOptions) {
   const examples = exampleOperations(new Date());
   const knownOperations = new Set(examples.map((example) => example.name));
   const limitMetrics = createLimitMetrics(registry);
@@ -90,13 +91,18 @@ export function createApp({ dependencies, log, registry, settings, rateLimiter, 
       useRequestId(),
       useRequestLog(log),
       useDeadline(settings),
-      useRequestParams({ bodyBytes: settings.limits.bodyBytes, limitMetrics, log }),
+      useRequestParams({
+        bodyBytes: settings.limits.bodyBytes,
+        bodyOf: answers && ((request) => answers.hitPath.bodyOf(request)),
+        limitMetrics,
+        log,
+      }),
       useOperationMetrics(registry, knownOperations),
       useValidationBounds(settings),
       useIntrospectionSwitch(settings),
       useLimits({ limits: settings.limits, limitMetrics, log, registry }),
       ...(rateLimiter ? [useRateLimit({ ...settings, rateLimiter, costOf: costOfRequest })] : []),
-      ...(cache ? [useAnswerCache(cache)] : []),
+      ...(answers ? [useAnswerCache({ ...answers, costOf: costOfRequest })] : []),
       useErrorCodes(log),
       usePagePolicy(),
     ],

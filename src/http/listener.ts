@@ -5,6 +5,7 @@ import { overloaded } from '../errors.ts';
 import type { Admission } from './admission.ts';
 import { createCors } from './cors.ts';
 import { badRequest, errorAnswer, sendErrorAnswer } from './error-answer.ts';
+import type { HitPath } from './hit-path.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { assignRequestId } from './request-id.ts';
 import { createSecurityHeaders } from './security-headers.ts';
@@ -22,6 +23,8 @@ export interface ListenerOptions {
   registry: Registry;
   /** false: metrics have a port of their own. */
   servesMetrics: boolean;
+  /** Answers what was answered before; the rest goes to `graphql`. Default: all goes there. */
+  hitPath?: Pick<HitPath, 'serve'> | undefined;
   /** Default: every request is let in. */
   admission?: Admission;
   /** Default: none, so no CORS headers. */
@@ -106,23 +109,31 @@ export function listen(
 }
 
 /** What comes before Yoga: the request's id, CORS, and whether there is room for it at all. */
-function createGraphqlListener({ graphql, admission, corsOrigins = [] }: ListenerOptions): RequestListener {
+function createGraphqlListener({ graphql, hitPath, admission, corsOrigins = [] }: ListenerOptions): RequestListener {
   const cors = createCors(corsOrigins);
+  // Nearly all requests name one host, and parsing takes 1 µs.
+  let knownHost: string | null = null;
   return (request, response) => {
     const requestId = assignRequestId(request);
     response.setHeader('x-request-id', requestId);
     if (cors(request, response)) return;
     // Yoga builds a URL of it, outside of what catches its errors.
-    if (!URL.canParse(`http://${request.headers.host ?? 'localhost'}`)) {
+    const { host = 'localhost' } = request.headers;
+    if (host !== knownHost && !URL.canParse(`http://${host}`)) {
       return sendErrorAnswer(response, errorAnswer(badRequest(400, 'host: expected the name of a host'), requestId));
     }
-    if (!admission) return void graphql(request, response);
+    knownHost = host;
+    const serve = () => {
+      if (hitPath) hitPath.serve(request, response, () => void graphql(request, response));
+      else graphql(request, response);
+    };
+    if (!admission) return serve();
     if (admission.enter() !== null) {
       const error = overloaded('The server has too much to do: nothing was done, try again later');
       return sendErrorAnswer(response, errorAnswer(error, requestId));
     }
     response.once('close', () => admission.leave());
-    graphql(request, response);
+    serve();
   };
 }
 

@@ -10,10 +10,13 @@ import {
   printSchema,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { type AnswerCache, Making } from '../cache/answer-cache.ts';
+import { type Answer, type AnswerCache, Making } from '../cache/answer-cache.ts';
 import { type AnswerPolicy, answerPolicyOf } from '../cache/document-policy.ts';
-import type { Context, Viewer } from '../context.ts';
-import type { CacheScope } from '../schema/policy.ts';
+import type { Context } from '../context.ts';
+import { type AnswerSource, answerHeaders, isUnchanged } from './answer-headers.ts';
+import { holderOf } from './answer-holder.ts';
+import type { NodeContext } from './deadline.ts';
+import type { HitPath, Plan } from './hit-path.ts';
 
 /** A result whose text is known: Yoga writes what `stringify` gives. */
 interface FinishedResult extends ExecutionResult {
@@ -27,18 +30,35 @@ const uncachedHeader = 'x-cost';
 /** Characters; longer variables stand in a key by their hash. */
 const maxKeptVariables = 128;
 
+export interface AnswerCacheOptions {
+  cache: AnswerCache;
+  /** Learns what requests mean, and answers them the next time. */
+  hitPath: HitPath;
+  /** What a request costs in points, known when it is about to run. */
+  costOf(request: Request): number;
+}
+
+/** A request whose answer is in the cache now. */
+interface Kept {
+  plan: Omit<Plan, 'contentType'>;
+  answer: Answer;
+  source: AnswerSource;
+}
+
 /**
  * Answers queries from the cache, and keeps what may be kept: by the policies of their fields, when nothing failed, with
  * the tags of all statements that ran for it. To come after everything that may refuse a request.
  */
-export function useAnswerCache(cache: AnswerCache): Plugin<Context> {
+export function useAnswerCache({ cache, hitPath, costOf }: AnswerCacheOptions): Plugin<Context, NodeContext> {
   const operations = new WeakMap<OperationDefinitionNode, CachedOperation | null>();
   const describe = createOperationKeys();
+  const kept = new WeakMap<Request, Kept>();
   return {
     onExecute({ args, context, executeFn, setExecuteFn }) {
       const { schema, document, operationName, variableValues } = args;
+      const { request } = context;
       const operation = getOperationAST(document, operationName);
-      if (!operation || context.request.headers.has(uncachedHeader)) return;
+      if (!operation || request.headers.has(uncachedHeader)) return;
       let cached = operations.get(operation);
       if (cached === undefined) {
         const policy = answerPolicyOf(schema, document, operation);
@@ -47,11 +67,31 @@ export function useAnswerCache(cache: AnswerCache): Plugin<Context> {
       }
       const holder = cached && holderOf(cached.policy.scope, context.viewer);
       if (!cached || holder === null) return;
+      const { policy, key: operationKey } = cached;
       const variables = canonical(variablesOf(operation, variableValues ?? {}));
-      const key = `${cached.key}:${holder}:${variables.length > maxKeptVariables ? hash('sha256', variables) : variables}`;
-      const { policy } = cached;
-      setExecuteFn(((given: ExecutionArgs) =>
-        answer(cache, key, policy, context, () => executeFn(given) as ReturnType<Execute>)) as typeof executeFn);
+      const variablesKey = variables.length > maxKeptVariables ? hash('sha256', variables) : variables;
+      const plan = { operationKey, variablesKey, scope: policy.scope, cost: costOf(request) };
+      const wanted = { key: `${operationKey}:${holder}:${variablesKey}`, policy };
+      setExecuteFn((async (given: ExecutionArgs) => {
+        const execute = () => executeFn(given) as ReturnType<Execute>;
+        return answer(cache, wanted, context, execute, (found, source) => {
+          kept.set(request, { plan, answer: found, source });
+        });
+      }) as typeof executeFn);
+    },
+    onResponse({ request, response, serverContext, setResponse, fetchAPI }) {
+      const found = kept.get(request);
+      if (!found || response.status !== 200) return;
+      const { plan, answer, source } = found;
+      const contentType = response.headers.get('content-type') ?? '';
+      if (serverContext?.req) hitPath.learn(serverContext.req, { ...plan, contentType });
+      for (const [name, value] of Object.entries(answerHeaders(request.method, answer, plan.scope, source))) {
+        response.headers.set(name, value);
+      }
+      if (!isUnchanged(request.method, request.headers.get('if-none-match'), answer)) return;
+      const headers = new fetchAPI.Headers(response.headers);
+      for (const name of ['content-type', 'content-length']) headers.delete(name);
+      setResponse(new fetchAPI.Response(null, { status: 304, headers }));
     },
   };
 }
@@ -63,14 +103,18 @@ interface CachedOperation {
 
 async function answer(
   cache: AnswerCache,
-  key: string,
-  policy: AnswerPolicy,
+  { key, policy }: { key: string; policy: AnswerPolicy },
   { reads }: Context,
   execute: () => ReturnType<Execute>,
+  onKept: (answer: Answer, source: AnswerSource) => void,
 ): Promise<ExecutionResult> {
   const found = await cache.find(key);
   if (found === null) return execute();
-  if (!(found instanceof Making)) return finished(found.body.toString());
+  if (!(found instanceof Making)) {
+    onKept(found, 'hit');
+    const text = found.body.toString();
+    return { data: null, stringify: () => text } as FinishedResult;
+  }
   try {
     reads.start();
     const result = await execute();
@@ -78,25 +122,12 @@ async function answer(
     const maxAgeMs = Math.min(policy.maxAgeSeconds, reads.maxAgeSeconds) * 1_000;
     if (tags === null || maxAgeMs <= 0 || (result.errors?.length ?? 0) > 0) return result;
     const text = JSON.stringify(result);
-    found.keep({ body: Buffer.from(text), tags, maxAgeMs });
+    const made = found.keep({ body: Buffer.from(text), tags, maxAgeMs });
+    if (made) onKept(made, 'stored');
     return { ...result, stringify: () => text } as FinishedResult;
   } finally {
     found.drop();
   }
-}
-
-function finished(text: string): FinishedResult {
-  return { data: null, stringify: () => text };
-}
-
-/** Whose answer it is: nobody's, that of an organization and a set of scopes, or one user's. null: nobody can have it. */
-function holderOf(scope: CacheScope, viewer: Viewer | null): string | null {
-  if (scope === 'public') return 'public';
-  if (viewer === null) return null;
-  const scopes = [...viewer.scopes].sort().join(' ');
-  return scope === 'organization'
-    ? `${viewer.organizationId}:${scopes}`
-    : `${viewer.organizationId}:${viewer.userId}:${scopes}`;
 }
 
 /** A name for an operation of a schema: two documents that print alike are the same. */

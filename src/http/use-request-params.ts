@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import type { GraphQLError } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
@@ -15,6 +16,8 @@ const hardMaxBytes = 64 * 1024 * 1024;
 
 export interface RequestParamsOptions {
   bodyBytes: Limit;
+  /** A body that was read before; undefined: it is still to be read. Default: none was. */
+  bodyOf?: ((request: IncomingMessage) => Buffer | undefined) | undefined;
   limitMetrics: LimitMetrics;
   log: Logger;
 }
@@ -30,7 +33,8 @@ export function useRequestParams(options: RequestParamsOptions): Plugin<object, 
       if (request.method !== 'POST') return;
       const fault = contentTypeFault(request.headers);
       if (fault) throw badRequest(415, fault, { 'accept-post': 'application/json' });
-      setRequestParser(async () => parseBody(await readBytes(request, serverContext, options)));
+      const known = serverContext?.req && options.bodyOf?.(serverContext.req);
+      setRequestParser(async () => parseBody(known ?? (await readBytes(request, serverContext, options))));
     },
     onResponse({ request, response, fetchAPI, setResponse }) {
       if (response.status !== 406) return;

@@ -24,6 +24,7 @@ export async function serveApp(
 ): Promise<ServedApp> {
   const listener = createListener({
     graphql: app.handler,
+    hitPath: app.hitPath,
     readiness: createReadiness(app.database.pool, app.inference, isDraining),
     registry: app.registry,
     servesMetrics: true,

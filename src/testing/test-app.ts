@@ -9,6 +9,8 @@ import { createPassageIndex } from '../domains/documents/passage-index.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
 import { Rollouts } from '../domains/predictions/rollouts.ts';
 import { type AppSettings, createApp } from '../http/app.ts';
+import { HitPath } from '../http/hit-path.ts';
+import type { RateLimiter } from '../http/rate-limit/rate-limiter.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';
 import { createWorkerEngine } from '../inference/worker-engine.ts';
@@ -36,6 +38,8 @@ export interface TestApp {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** For a real socket. */
   handler: RequestListener;
+  /** Of an app with a cache. */
+  hitPath: HitPath | undefined;
   registry: Registry;
   close(): Promise<void>;
 }
@@ -49,6 +53,8 @@ export interface TestAppOptions {
   wrapDependencies?: (dependencies: Dependencies) => Dependencies;
   /** Keeps answers, as a process does that writes alone. */
   cache?: AnswerCache;
+  /** Default: every client may ask as much as it wants. */
+  rateLimiter?: RateLimiter;
   /** Settings that differ from the defaults. */
   settings?: Partial<AppSettings>;
   /** What the server logs; nothing by default. */
@@ -69,6 +75,7 @@ export async function createTestApp({
   wrapInference = (engine) => engine,
   wrapDependencies = (dependencies) => dependencies,
   cache,
+  rateLimiter,
   settings = {},
   log = pino({ level: 'silent' }),
 }: TestAppOptions = {}): Promise<TestApp> {
@@ -83,6 +90,7 @@ export async function createTestApp({
     return given === null ? viewer : (JSON.parse(given) as Viewer | null);
   };
   const registry = new Registry();
+  const hitPath = cache && new HitPath({ cache, authenticate, trustedProxies: 0, rateLimiter });
   const app = createApp({
     dependencies: wrapDependencies({
       database: database.pool,
@@ -96,7 +104,8 @@ export async function createTestApp({
     log,
     registry,
     settings: { ...readConfig({ NODE_ENV: 'test' }), ...settings },
-    cache,
+    ...(rateLimiter && { rateLimiter }),
+    answers: cache && hitPath && { cache, hitPath },
   });
   database.takeStatements();
   const fetchApp = async (path: string, init?: RequestInit) => app.fetch(`http://test${path}`, init ?? {});
@@ -108,6 +117,7 @@ export async function createTestApp({
     viewer,
     fetch: fetchApp,
     handler: app,
+    hitPath,
     registry,
     async query(document, variables = {}, as = viewer) {
       const response = await fetchApp('/graphql', {

@@ -75,8 +75,15 @@ export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitO
   };
 }
 
+/** How the client stands with the tighter of its quotas. */
+export function rateHeaders({ quota, limit, windowSeconds, remaining, resetSeconds }: RateVerdict) {
+  return {
+    'ratelimit-policy': `"${quota}";q=${limit};w=${windowSeconds}`,
+    ratelimit: `"${quota}";r=${remaining};t=${resetSeconds}`,
+  };
+}
+
 function setHeaders(headers: Headers, verdict: RateVerdict): void {
-  headers.set('ratelimit-policy', `"${verdict.quota}";q=${verdict.limit};w=${verdict.windowSeconds}`);
-  headers.set('ratelimit', `"${verdict.quota}";r=${verdict.remaining};t=${verdict.resetSeconds}`);
+  for (const [name, value] of Object.entries(rateHeaders(verdict))) headers.set(name, value);
   if (!verdict.isAllowed) headers.set('retry-after', String(verdict.retryAfterSeconds));
 }
