@@ -8,6 +8,7 @@ import { createPassageIndex } from '../domains/documents/passage-index.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
 import { Rollouts } from '../domains/predictions/rollouts.ts';
 import { type AppSettings, createApp } from '../http/app.ts';
+import type { TrustedDocuments } from '../http/trusted-documents/trusted-documents.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';
 import { createWorkerEngine } from '../inference/worker-engine.ts';
@@ -50,6 +51,8 @@ export interface TestAppOptions {
   settings?: Partial<AppSettings>;
   /** What the server logs; nothing by default. */
   log?: Logger;
+  /** Default: none. */
+  trustedDocuments?: TrustedDocuments;
 }
 
 /** For tests that ask for everything at once. */
@@ -67,6 +70,7 @@ export async function createTestApp({
   wrapDependencies = (dependencies) => dependencies,
   settings = {},
   log = pino({ level: 'silent' }),
+  trustedDocuments,
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase(inject('postgres'));
   const engine = await createWorkerEngine({ repository: await scanModelRepository(modelsDirectory), workers: 1 });
@@ -91,6 +95,7 @@ export async function createTestApp({
     }),
     log,
     registry,
+    ...(trustedDocuments && { trustedDocuments }),
     settings: { ...readConfig({ NODE_ENV: 'test' }), ...settings },
   });
   database.takeStatements();
