@@ -78,9 +78,10 @@ describe('npm run persist', () => {
       const answer = await app.fetch('/graphql', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ documentId: id, variables: { name: 'x' } }),
+        body: JSON.stringify({ documentId: id, variables: { name: 'something' } }),
       });
-      const { data } = (await answer.json()) as { data: object };
+      const { data, errors } = (await answer.json()) as { data: object; errors?: unknown };
+      expect(errors).toBeUndefined();
       expect(data).toMatchObject(
         name === 'ViewerPage'
           ? { viewer: { id: expect.any(String), name: expect.any(String) } }

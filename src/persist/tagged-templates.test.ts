@@ -65,6 +65,9 @@ describe('tagged templates', () => {
     ['gql`{ a } ${b()}`', '${b()}'],
     ['gql`{ a } # }\n { c ${b} }`', '${b}'],
     ['gql`{ a(c: "}") { ${b} } }`', '${b}'],
+    ['gql`{ a { c } ${b} }`', '${b}'],
+    ['gql`{ a { c } # }\n ${b} }`', '${b}'],
+    ['gql`{ a(c: "}") { d } ${b} }`', '${b}'],
   ])('%s is not readable', (source, hole) => {
     const { templates, unreadable } = readTaggedTemplates(source);
     expect(templates).toEqual([]);

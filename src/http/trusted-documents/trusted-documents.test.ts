@@ -96,6 +96,19 @@ describe('the file of trusted documents', () => {
     expect(problems).toHaveLength(2);
   });
 
+  test('is not read while it is still being written', async () => {
+    const slow = join(folder, 'slow.json');
+    await writeFile(slow, '{}');
+    const found = await openTrustedDocuments({ path: slow, isRequired: true, ...callbacks, pollMs: 100 });
+    // Several looks, with many writes between any two of them.
+    const end = performance.now() + 600;
+    while (performance.now() < end) await writeFile(slow, '{ "a": ');
+    await writeFile(slow, manifest({ a: '{ a: __typename }' }));
+    await expect.poll(() => found.size).toBe(1);
+    expect([problems, reloads]).toEqual([[], [1]]);
+    found.close();
+  });
+
   test('ends the start with one line when it is broken, or needed and not there', async () => {
     const missing = join(folder, 'missing.json');
     await expect(openTrustedDocuments({ path: missing, isRequired: true, ...callbacks })).rejects.toThrow(
