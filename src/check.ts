@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 
-/** `npm run check`: format, lint, types, schema.graphql and migrations, all of them even when one fails. */
+/** `npm run check`: format, lint, types, schema.graphql, migrations and trusted documents, all of them even when one fails. */
 const checks: readonly (readonly [name: string, run: () => Promise<boolean>])[] = [
   ['format and lint', () => runTool('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.'])],
   ['types', () => runTool('typescript/bin/tsc', ['--noEmit'])],
   ['schema.graphql', () => run(process.execPath, ['src/schema/print.ts', '--check'])],
   ['migrations', areMigrationsUpToDate],
+  ['trusted documents', () => run(process.execPath, ['src/persist/cli.ts', '--check'])],
 ];
 
 let failed = 0;

@@ -73,6 +73,11 @@ export interface Config {
   hasGraphiql: boolean;
   hasIntrospection: boolean;
   hasSuggestions: boolean;
+  /** What happens to operations that are not in the manifest. */
+  trustedDocuments: 'off' | 'log' | 'only';
+  trustedDocumentsPath: string;
+  /** Who may make documents known by their hash. */
+  documentRegistration: 'everyone' | 'viewers' | 'off';
   logLevel: string;
 }
 
@@ -129,6 +134,9 @@ export function readConfig(
     hasGraphiql: isOn(value.GRAPHIQL),
     hasIntrospection: isOn(value.INTROSPECTION),
     hasSuggestions: isOn(value.SUGGESTIONS),
+    trustedDocuments: value.TRUSTED_DOCUMENTS,
+    trustedDocumentsPath: value.TRUSTED_DOCUMENTS_PATH,
+    documentRegistration: value.DOCUMENT_REGISTRATION,
     logLevel: value.LOG_LEVEL,
   };
 }

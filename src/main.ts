@@ -21,6 +21,7 @@ import { HitPath } from './http/hit-path.ts';
 import { createListener, createMetricsListener, listen } from './http/listener.ts';
 import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
+import { openTrustedDocuments } from './http/trusted-documents/trusted-documents.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import { createCachedEngine } from './inference/prediction-cache.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
@@ -113,6 +114,7 @@ async function serve(given: Process, resources: Resources): Promise<string> {
     registry,
     settings: config,
     rateLimiter,
+    trustedDocuments: await openManifest(given, () => hitPath?.forget()),
     answers: cache && hitPath ? { cache, hitPath } : undefined,
   });
   const admission = createAdmission({ ...config, isDatabaseFull: () => database.isFull(), registry });
@@ -200,6 +202,23 @@ async function openRollouts({ log, metrics, shutdown }: Process, database: Pool,
   metrics.watchShadows(rollouts.shadows);
   await rollouts.start();
   return rollouts;
+}
+
+/** Without a file all operations are untrusted, so a server that runs trusted ones only does not start. */
+async function openManifest({ config, log, shutdown }: Process, onReload: () => void) {
+  const { trustedDocumentsPath: path, trustedDocuments: mode } = config;
+  const documents = await openTrustedDocuments({
+    path,
+    isRequired: mode === 'only',
+    onReload: (size) => {
+      // What was answered before may not be asked any more.
+      onReload();
+      log.info({ path, size }, 'the trusted documents have changed');
+    },
+    onProblem: (error) => log.error({ err: error }, 'the trusted documents stay as they were'),
+  });
+  shutdown.onEnd(async () => documents.close());
+  return documents;
 }
 
 function openRedis({ config, log, metrics, shutdown }: Process): Redis | null {

@@ -131,6 +131,19 @@ export const settings = z.object({
   SUGGESTIONS: switchSetting
     .optional()
     .describe('on or off: whether errors suggest names; on unless NODE_ENV=production'),
+  TRUSTED_DOCUMENTS: z
+    .enum(['off', 'log', 'only'])
+    .default('off')
+    .describe('off, log to count and log operations that are not trusted, or only to refuse them'),
+  TRUSTED_DOCUMENTS_PATH: z
+    .string()
+    .min(1)
+    .default('trusted-documents.json')
+    .describe('the file of trusted documents that "npm run persist" writes'),
+  DOCUMENT_REGISTRATION: z
+    .enum(['everyone', 'viewers', 'off'])
+    .default('everyone')
+    .describe('everyone, viewers or off: who may make a document known by its hash'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')

@@ -17,6 +17,8 @@ import type { RateLimiter } from './rate-limit/rate-limiter.ts';
 import { useRateLimit } from './rate-limit/use-rate-limit.ts';
 import { requestIdOf, useRequestId } from './request-id.ts';
 import { usePagePolicy } from './security-headers.ts';
+import { noTrustedDocuments, type TrustedDocuments } from './trusted-documents/trusted-documents.ts';
+import { useTrustedDocuments } from './trusted-documents/use-trusted-documents.ts';
 import { useAnswerCache } from './use-answer-cache.ts';
 import { maskError, useErrorCodes } from './use-error-codes.ts';
 import { useOperationMetrics } from './use-operation-metrics.ts';
@@ -28,12 +30,14 @@ import { useIntrospectionSwitch, useValidationBounds } from './use-validation-bo
 export type AppSettings = Pick<
   Config,
   | 'corsOrigins'
+  | 'documentRegistration'
   | 'hasGraphiql'
   | 'hasIntrospection'
   | 'hasSuggestions'
   | 'limits'
   | 'rateLimits'
   | 'requestTimeoutMs'
+  | 'trustedDocuments'
   | 'trustedProxies'
 >;
 
@@ -46,12 +50,22 @@ export interface AppOptions {
   rateLimiter?: RateLimiter;
   /** Default: every answer is made anew. */
   answers?: { cache: AnswerCache; hitPath: HitPath } | undefined;
+  /** Default: none. */
+  trustedDocuments?: TrustedDocuments;
 }
 
 export type App = ReturnType<typeof createApp>;
 
 /** The GraphQL server as a request handler: `fetch` in tests, a listener of node:http in the process. */
-export function createApp({ dependencies, log, registry, settings, rateLimiter, answers }: AppOptions) {
+export function createApp({
+  dependencies,
+  log,
+  registry,
+  settings,
+  rateLimiter,
+  trustedDocuments = noTrustedDocuments,
+  answers,
+}: AppOptions) {
   const examples = exampleOperations(new Date());
   const knownOperations = new Set(examples.map((example) => example.name));
   const limitMetrics = createLimitMetrics(registry);
@@ -102,6 +116,13 @@ export function createApp({ dependencies, log, registry, settings, rateLimiter, 
       useIntrospectionSwitch(settings),
       useLimits({ limits: settings.limits, limitMetrics, log, registry }),
       ...(rateLimiter ? [useRateLimit({ ...settings, rateLimiter, costOf: costOfRequest })] : []),
+      useTrustedDocuments({
+        documents: trustedDocuments,
+        mode: settings.trustedDocuments,
+        registration: settings.documentRegistration,
+        log,
+        registry,
+      }),
       ...(answers ? [useAnswerCache({ ...answers, costOf: costOfRequest })] : []),
       useErrorCodes(log),
       usePagePolicy(),

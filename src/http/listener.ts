@@ -9,6 +9,7 @@ import type { HitPath } from './hit-path.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { assignRequestId } from './request-id.ts';
 import { createSecurityHeaders } from './security-headers.ts';
+import { readDocumentPath } from './trusted-documents/document-path.ts';
 
 /** What /readyz says: ready or not, and why. */
 export interface Readiness {
@@ -33,7 +34,7 @@ export interface ListenerOptions {
   trustedProxies?: number;
 }
 
-const paths = ['/graphql', '/healthz', '/readyz', '/metrics'];
+const paths = ['/graphql', '/graphql/ID', '/healthz', '/readyz', '/metrics'];
 
 /** The whole HTTP surface. Health and metrics are answered before GraphQL is reached, so that they are quick under load. */
 export function createListener(options: ListenerOptions): RequestListener {
@@ -44,6 +45,11 @@ export function createListener(options: ListenerOptions): RequestListener {
     setSecurityHeaders(request, response);
     const path = pathOf(request);
     if (path === '/graphql') return serveGraphql(request, response);
+    const documentUrl = path.startsWith('/graphql/') ? readDocumentPath(request.url!) : null;
+    if (documentUrl !== null) {
+      request.url = documentUrl;
+      return serveGraphql(request, response);
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(request, response, path);
     if (path === '/healthz') return sendJson(response, 200, { status: 'alive' });
     if (path === '/readyz') return sendReadiness(response, readiness);

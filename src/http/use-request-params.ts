@@ -34,7 +34,9 @@ export function useRequestParams(options: RequestParamsOptions): Plugin<object, 
       const fault = contentTypeFault(request.headers);
       if (fault) throw badRequest(415, fault, { 'accept-post': 'application/json' });
       const known = serverContext?.req && options.bodyOf?.(serverContext.req);
-      setRequestParser(async () => parseBody(known ?? (await readBytes(request, serverContext, options))));
+      setRequestParser(async () => {
+        return withUrlId(parseBody(known ?? (await readBytes(request, serverContext, options))), request);
+      });
     },
     onResponse({ request, response, fetchAPI, setResponse }) {
       if (response.status !== 406) return;
@@ -98,18 +100,37 @@ function parseBody(bytes: Buffer): GraphQLParams {
 
 /** Yoga checks what the parameters are, however they came. */
 function readUrl(request: Request): GraphQLParams {
-  const start = request.url.indexOf('?');
-  const given = new URLSearchParams(start < 0 ? '' : request.url.slice(start + 1));
+  const given = queryOf(request);
   const json = (name: string) => {
     const text = given.get(name);
     return text ? parseJson(text, name) : undefined;
   };
   return {
     query: given.get('query') || undefined,
+    documentId: documentIdOf(given),
     operationName: given.get('operationName') || undefined,
     variables: json('variables'),
     extensions: json('extensions'),
   } as GraphQLParams;
+}
+
+/** The id of a document may stand in the path also where the body says the rest. */
+function withUrlId(params: GraphQLParams, request: Request): GraphQLParams {
+  const documentId = request.url.includes('?') ? documentIdOf(queryOf(request)) : undefined;
+  if (documentId === undefined || typeof params !== 'object' || params === null || Array.isArray(params)) return params;
+  if ((params as { documentId?: unknown }).documentId != null) throw badRequest(400, 'documentId: expected only one');
+  return { ...params, documentId } as GraphQLParams;
+}
+
+function documentIdOf(given: URLSearchParams): string | undefined {
+  const [id, ...others] = given.getAll('documentId');
+  if (others.length > 0) throw badRequest(400, 'documentId: expected only one');
+  return id || undefined;
+}
+
+function queryOf({ url }: Request): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
 }
 
 function parseJson(text: string, path: string): GraphQLParams {

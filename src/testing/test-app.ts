@@ -11,6 +11,7 @@ import { Rollouts } from '../domains/predictions/rollouts.ts';
 import { type AppSettings, createApp } from '../http/app.ts';
 import { HitPath } from '../http/hit-path.ts';
 import type { RateLimiter } from '../http/rate-limit/rate-limiter.ts';
+import type { TrustedDocuments } from '../http/trusted-documents/trusted-documents.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';
 import { createWorkerEngine } from '../inference/worker-engine.ts';
@@ -59,6 +60,8 @@ export interface TestAppOptions {
   settings?: Partial<AppSettings>;
   /** What the server logs; nothing by default. */
   log?: Logger;
+  /** Default: none. */
+  trustedDocuments?: TrustedDocuments;
 }
 
 /** For tests that ask for everything at once. */
@@ -78,6 +81,7 @@ export async function createTestApp({
   rateLimiter,
   settings = {},
   log = pino({ level: 'silent' }),
+  trustedDocuments,
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase(inject('postgres'), cache?.onWrite);
   const engine = await createWorkerEngine({ repository: await scanModelRepository(modelsDirectory), workers: 1 });
@@ -103,6 +107,7 @@ export async function createTestApp({
     }),
     log,
     registry,
+    ...(trustedDocuments && { trustedDocuments }),
     settings: { ...readConfig({ NODE_ENV: 'test' }), ...settings },
     ...(rateLimiter && { rateLimiter }),
     answers: cache && hitPath && { cache, hitPath },

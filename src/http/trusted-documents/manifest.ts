@@ -1,0 +1,90 @@
+/** The files that trusted documents come in: Apollo's manifest, Relay's persisted map, and a plain map of ids. */
+import { createHash } from 'node:crypto';
+
+/** A document that clients may name instead of sending it. */
+export interface TrustedDocument {
+  /** Its key in the manifest. */
+  readonly id: string;
+  /** Of the body in UTF-8: 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  readonly body: string;
+}
+
+/** What a manifest of Apollo says it is, in `format`. */
+export const apolloFormat = 'apollo-persisted-query-manifest';
+
+export const sha256Pattern = /^[0-9a-f]{64}$/;
+
+/** The SHA-256 of a text in UTF-8, in hexadecimal. */
+export function sha256Of(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/**
+ * Reads a manifest: `{ format: "apollo-persisted-query-manifest", version: 1, operations: [{ id, body }] }`, or
+ * `{ [id]: text }` as relay-compiler writes it, in the order of the file. Other keys of an operation are passed over.
+ * @throws Error that says where the manifest is wrong, and what is expected there
+ */
+export function parseManifest(text: string): TrustedDocument[] {
+  const manifest = parseJson(text);
+  if (!isRecord(manifest)) throw new Error(`expected an object of ids and documents, got ${kindOf(manifest)}`);
+  const entries = manifest.format === apolloFormat ? apolloEntries(manifest) : plainEntries(manifest);
+  const byId = new Map<string, TrustedDocument>();
+  for (const { place, id, body } of entries) {
+    const document = { id, sha256: sha256Of(body), body };
+    // Such an id would answer for a document that a client can check, and that is another one.
+    if (sha256Pattern.test(id) && id !== document.sha256) {
+      throw new Error(`${place}: the id looks like a SHA-256, but that of the document is ${document.sha256}`);
+    }
+    if ((byId.get(id) ?? document).body !== body) {
+      throw new Error(`${place}: the id ${JSON.stringify(id)} has another document before`);
+    }
+    byId.set(id, document);
+  }
+  return [...byId.values()];
+}
+
+interface Entry {
+  place: string;
+  id: string;
+  body: string;
+}
+
+function apolloEntries({ version, operations }: Record<string, unknown>): Entry[] {
+  if (version !== 1) throw new Error(`version: expected 1, got ${JSON.stringify(version)}`);
+  if (!Array.isArray(operations)) throw new Error(`operations: expected a list, got ${kindOf(operations)}`);
+  return operations.map((operation: unknown, index) => {
+    const place = `operations.${index}`;
+    if (!isRecord(operation)) throw new Error(`${place}: expected an object, got ${kindOf(operation)}`);
+    return { place, id: textOf(operation.id, `${place}.id`), body: textOf(operation.body, `${place}.body`) };
+  });
+}
+
+function plainEntries(manifest: Record<string, unknown>): Entry[] {
+  return Object.entries(manifest).map(([id, body]) => {
+    const place = JSON.stringify(id);
+    return { place, id: textOf(id, place), body: textOf(body, place) };
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`expected JSON: ${(error as Error).message}`);
+  }
+}
+
+function textOf(value: unknown, place: string): string {
+  if (typeof value === 'string' && value.trim() !== '') return value;
+  throw new Error(`${place}: expected a text that is not empty, got ${value === '' ? 'an empty one' : kindOf(value)}`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  return Array.isArray(value) ? 'a list' : `a value of type ${typeof value}`;
+}
