@@ -2,6 +2,7 @@ import { program } from 'commander';
 import { benchConsistency } from './consistency.ts';
 import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
+import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
@@ -23,6 +24,11 @@ program
   .command('faults [names...]')
   .description('breaks each part of a running server under load; all faults when none is named')
   .action(benchFaults);
+program
+  .command('hit-path')
+  .description('answers from the cache against a bare server that sends the same bytes')
+  .option('--seconds <n>', 'of each measurement', Number, 4)
+  .action(benchHitPath);
 program
   .command('inference [parts...]')
   .description(

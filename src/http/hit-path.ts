@@ -32,14 +32,19 @@ export interface HitPathOptions {
 
 /** Characters, or bytes of a body. Longer requests are rare, and would fill the memory of plans. */
 const maxRequestLength = 4_096;
-const maxPlans = 20_000;
+const maxPlanBytes = 16 * 1024 * 1024;
+/** Beside its key. */
+const planBytes = 400;
 const maxAcceptLength = 200;
 /** Headers that change what is answered, or how it is paid for. */
 const unplainHeaders = ['x-cost', 'x-request-timeout-ms', 'expect', 'content-encoding', 'transfer-encoding'];
 
 export class HitPath {
   readonly #options: HitPathOptions;
-  readonly #plans = new LRUCache<string, Plan>({ max: maxPlans });
+  readonly #plans = new LRUCache<string, Plan>({
+    maxSize: maxPlanBytes,
+    sizeCalculation: (_plan, key) => planBytes + key.length,
+  });
   readonly #requestKeys = new WeakMap<IncomingMessage, string>();
   readonly #bodies = new WeakMap<IncomingMessage, Buffer>();
 
