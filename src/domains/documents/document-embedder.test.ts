@@ -135,6 +135,9 @@ describe('the document embedder', () => {
     expect(errors).toEqual([]);
   });
 
+  /** The versions that queries were embedded by; what is embedded in the background is in the bulk lane. */
+  const searchedBy = () => engine.requests.filter(({ lane }) => lane !== 'bulk').map(({ version }) => version);
+
   test('embeds anew by a version that is loaded later; until it has all, the one before answers', async () => {
     await insertPlain(60);
     startEmbedder();
@@ -150,7 +153,7 @@ describe('the document embedder', () => {
     expect(await countEmbeddedBy()).toEqual({ [keyOf('1')]: 10, [keyOf('2')]: 50 });
     engine.requests.length = 0;
     expect(await searchTitles()).toHaveLength(60);
-    expect(engine.requests.map(({ version }) => version)).toEqual(['1']);
+    expect(searchedBy()).toEqual(['1']);
     open();
     await expect.poll(countEmbeddedBy).toEqual({ [keyOf('2')]: 60 });
     await expect
@@ -160,7 +163,7 @@ describe('the document embedder', () => {
     expect(counted).toEqual(there);
     engine.requests.length = 0;
     expect(await searchTitles()).toHaveLength(60);
-    expect(engine.requests.map(({ version }) => version)).toEqual(['2']);
+    expect(searchedBy()).toEqual(['2']);
     expect(errors).toEqual([]);
   });
 
