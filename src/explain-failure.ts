@@ -1,3 +1,4 @@
+import { type Config, readConfig } from './config.ts';
 import { StartupError } from './errors.ts';
 
 const expected = ['MigrationError', 'EmbeddedPostgresError', 'GraphQLError'];
@@ -11,4 +12,15 @@ export function explainFailure(error: unknown): string {
   if (code === '42P01') return 'The database has no tables yet: npm start makes them';
   if (error.name === 'PostgresError') return `the database refused: ${message}`;
   return error.stack ?? message;
+}
+
+/** Settings come before anything is made, so a wrong one ends the process with nothing to end but itself. */
+export function readConfigOrExit(serves: 'graphql' | 'models'): Config {
+  try {
+    return readConfig(undefined, serves);
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
 }

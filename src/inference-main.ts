@@ -1,9 +1,8 @@
 /** `npm run inference`: the models of MODELS_DIR over the Open Inference Protocol, without a database. */
 import { setTimeout as pause } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
-import { type Config, readConfig } from './config.ts';
-import { StartupError } from './errors.ts';
-import { explainFailure } from './explain-failure.ts';
+import type { Config } from './config.ts';
+import { explainFailure, readConfigOrExit } from './explain-failure.ts';
 import { createDrain } from './http/drain.ts';
 import { listen } from './http/listener.ts';
 import { createInferenceListener } from './inference/protocol/server.ts';
@@ -49,15 +48,4 @@ function explain(error: unknown, { host, inferencePort }: Config): string {
     : explainFailure(error);
 }
 
-/** Settings come first: while they are wrong there is nothing to end. */
-function readConfigOrExit(): Config {
-  try {
-    return readConfig(undefined, 'models');
-  } catch (error) {
-    if (!(error instanceof StartupError)) throw error;
-    console.error(error.message);
-    process.exit(1);
-  }
-}
-
-await main(readConfigOrExit());
+await main(readConfigOrExit('models'));

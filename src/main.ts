@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './auth/authenticate.ts';
 import type { AnswerCache } from './cache/answer-cache.ts';
-import { type Config, readConfig } from './config.ts';
+import type { Config } from './config.ts';
 import type { Pool, WriteListener } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
@@ -12,8 +12,7 @@ import { createPassageIndex } from './domains/documents/passage-index.ts';
 import { findVectorExtension } from './domains/documents/queries/passage.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { Rollouts } from './domains/predictions/rollouts.ts';
-import { StartupError } from './errors.ts';
-import { explainFailure } from './explain-failure.ts';
+import { explainFailure, readConfigOrExit } from './explain-failure.ts';
 import { createAdmission } from './http/admission.ts';
 import { createApp } from './http/app.ts';
 import { createDrain } from './http/drain.ts';
@@ -252,15 +251,4 @@ function explain(error: unknown, { host, port }: Config): string {
   return isTaken ? `PORT ${port} on ${host} is taken: stop what uses it, or set PORT` : explainFailure(error);
 }
 
-/** Settings come first: while they are wrong there is nothing to end. */
-function readConfigOrExit(): Config {
-  try {
-    return readConfig();
-  } catch (error) {
-    if (!(error instanceof StartupError)) throw error;
-    console.error(error.message);
-    process.exit(1);
-  }
-}
-
-await main(readConfigOrExit());
+await main(readConfigOrExit('graphql'));

@@ -14,6 +14,7 @@ import type {
   WriteListener,
 } from './database.ts';
 import { isRetriable, publicFailure, unavailable } from './failures.ts';
+import { guarded, requireOrganization } from './organization-wall.ts';
 import { runTransaction } from './transaction.ts';
 import { type Caller, WaitingLine } from './waiting-line.ts';
 
@@ -38,6 +39,7 @@ const maxWaitMs = 2_000;
 const holdWeight = 0.05;
 const freshMs = 1_000;
 const closeGraceMs = 5_000;
+const done = Promise.resolve();
 const begin: Statement = { name: 'begin', text: 'begin', isPrepared: false };
 
 /**
@@ -140,12 +142,10 @@ class ConnectionPool implements Pool {
     let failure: unknown;
     try {
       const rows = await this.#withRetries(isRead, caller, () => this.#runOnce<Row>(statement, values, caller));
-      if (!isRead) await this.#tellWritten(statement.writtenTags?.(values, rows));
+      await this.#tellWritten(statement, values, rows);
       return rows;
     } catch (error) {
       failure = error;
-      // It may have been done although its answer did not come.
-      if (!isRead) void this.#tellWritten(statement.writtenTags?.(values, null));
       throw publicFailure(error, isRead) ?? error;
     } finally {
       this.#options.onStatement?.(statement, performance.now() - startedAt, failure);
@@ -170,35 +170,47 @@ class ConnectionPool implements Pool {
     const connection = await this.#acquire(caller);
     try {
       return await connection.run<Row>(statement, values, caller.signal);
+    } catch (error) {
+      // Without an answer it may have been done, or may be yet: known when what was interrupted is over.
+      const isAnswered = (error as Error | null)?.name === 'PostgresError';
+      if (!isAnswered) void (connection.interruption ?? done).then(() => this.#tellWritten(statement, values, null));
+      throw error;
     } finally {
       this.#release(connection);
     }
   }
 
   async #transaction<Result>(work: (transaction: Database) => Promise<Result>, caller: Caller): Promise<Result> {
-    const { onStatement } = this.#options;
+    const { onStatement, onWrite } = this.#options;
     const written = new Set<string>();
     const onWritten = (tags: readonly string[]) => {
       for (const tag of tags) written.add(tag);
     };
+    let isCommitting = false;
+    const onCommit = () => {
+      isCommitting = true;
+    };
+    const told = { onStatement, ...(onWrite && { onWritten, onCommit }) };
     try {
       // Nothing has happened before it began, so it may begin again like a read.
       const connection = await this.#withRetries(true, caller, () => this.#begin(caller));
       try {
-        return await runTransaction({ connection, signal: caller.signal, onStatement, onWritten }, work);
+        return await runTransaction({ connection, signal: caller.signal, ...told }, work);
       } finally {
         this.#release(connection);
-        // Also when it failed: a commit whose answer did not come may have been done.
-        await this.#tellWritten([...written]);
+        // Also when the commit's answer did not come: it may have been done.
+        if (isCommitting && written.size > 0) await onWrite?.([...written]);
       }
     } catch (error) {
       throw publicFailure(error, false) ?? error;
     }
   }
 
-  async #tellWritten(tags: readonly string[] | undefined): Promise<void> {
+  async #tellWritten(statement: Statement, values: readonly Value[], rows: readonly unknown[] | null): Promise<void> {
     const { onWrite } = this.#options;
-    if (onWrite && tags && tags.length > 0) await onWrite(tags);
+    if (!onWrite || statement.isRead) return;
+    const tags = statement.writtenTags?.(values, rows) ?? [];
+    if (tags.length > 0) await onWrite(tags);
   }
 
   async #begin(caller: Caller): Promise<Connection> {
@@ -281,22 +293,4 @@ class ConnectionPool implements Pool {
     const isAtWork = this.#open.size > this.#idle.length;
     if (isAtWork && performance.now() - this.#lastAnswerAt > stallMs) this.#availability.suspect();
   }
-}
-
-/** The second wall between organizations, behind the statements themselves. */
-function requireOrganization(statement: Statement, values: readonly Value[], organizationId: string | null): void {
-  const index = statement.organizationIndex ?? -1;
-  if (index < 0 || organizationId === null || values[index] !== organizationId) {
-    throw new Error(`${statement.name} does not name the viewer's organization`);
-  }
-}
-
-function guarded(database: Database, organizationId: string | null): Database {
-  return {
-    run: async (statement, values) => {
-      requireOrganization(statement, values, organizationId);
-      return database.run(statement, values);
-    },
-    transaction: (work) => database.transaction((nested) => work(guarded(nested, organizationId))),
-  };
 }

@@ -10,6 +10,8 @@ export interface TransactionOptions {
   onStatement?: StatementListener | undefined;
   /** Told of what a statement has changed, or may have, should the transaction be committed. */
   onWritten?: ((tags: readonly string[]) => void) | undefined;
+  /** Told before the commit is sent: from then on what was written may be there. */
+  onCommit?: (() => void) | undefined;
 }
 
 /**
@@ -29,6 +31,7 @@ export async function runTransaction<Result>(
     await rollBack(connection);
     throw error;
   }
+  options.onCommit?.();
   // A commit that was sent is not cancelled: it comes to its end, or its connection does.
   await control(connection, 'commit', signal ? commitLimitMs : null);
   return result;

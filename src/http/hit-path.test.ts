@@ -126,6 +126,15 @@ describe('a request that was answered before', () => {
     expect(longWays).toBe(1);
   });
 
+  test('goes the long way again when what may be asked has changed', async () => {
+    await post();
+    app.hitPath!.forget();
+    longWays = 0;
+    await post();
+    await post();
+    expect(longWays).toBe(1);
+  });
+
   test('is refused with media types that cannot be served, and of a kind that pages may send', async () => {
     await post();
     expect((await post({ id }, { accept: 'text/csv' })).status).toBe(406);

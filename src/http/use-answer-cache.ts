@@ -119,10 +119,9 @@ async function answer(
     reads.start();
     const result = await execute();
     const { tags } = reads;
-    const maxAgeMs = Math.min(policy.maxAgeSeconds, reads.maxAgeSeconds) * 1_000;
-    if (tags === null || maxAgeMs <= 0 || (result.errors?.length ?? 0) > 0) return result;
+    if (tags === null || (result.errors?.length ?? 0) > 0) return result;
     const text = JSON.stringify(result);
-    const made = found.keep({ body: Buffer.from(text), tags, maxAgeMs });
+    const made = found.keep({ body: Buffer.from(text), tags, maxAgeMs: policy.maxAgeSeconds * 1_000 });
     if (made) onKept(made, 'stored');
     return { ...result, stringify: () => text } as FinishedResult;
   } finally {
