@@ -46,6 +46,11 @@ export function notFound(type: string, path: string): GraphQLError {
   });
 }
 
+/** NOT_FOUND for what was there when the request began to read, and was deleted by somebody before it was done. */
+export function deletedMeanwhile(): GraphQLError {
+  return publicError('NOT_FOUND', 'This was deleted while the answer was put together');
+}
+
 export function unauthenticated(): GraphQLError {
   return publicError('UNAUTHENTICATED', 'Sign in first: this request has no viewer');
 }

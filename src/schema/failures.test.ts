@@ -8,6 +8,8 @@ const secret = 'connection to 10.0.0.7 refused: relation "features" column secre
 
 let app: TestApp;
 let isBroken = false;
+/** Runs once, before the next statement of this name. */
+let before: { statement: string; run: () => Promise<unknown> } | null = null;
 let logged: Record<string, unknown>[] = [];
 
 beforeAll(async () => {
@@ -23,6 +25,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   isBroken = false;
+  before = null;
   logged = [];
 });
 
@@ -30,7 +33,13 @@ afterAll(() => app.close());
 
 function breakable(database: Database): Database {
   return {
-    run: (statement, values) => (isBroken ? Promise.reject(new Error(secret)) : database.run(statement, values)),
+    run: async (statement, values) => {
+      if (isBroken) throw new Error(secret);
+      const now = statement.name === before?.statement ? before : null;
+      if (now) before = null;
+      await now?.run();
+      return await database.run(statement, values);
+    },
     transaction: (work) => database.transaction(work),
   };
 }
@@ -72,6 +81,34 @@ describe('a failing database', () => {
       viewer: null,
     });
     expect(answer.errors?.map(({ path }) => path)).toEqual([['viewer']]);
+  });
+});
+
+describe('a row that is deleted between two statements of a request', () => {
+  test.each([
+    ['a query', '{ testCase: node(id: "$testCase") { ... on TestCase { name feature { name } } } }'],
+    [
+      'a mutation',
+      'mutation { addTestCases(input: { featureId: "$feature", testCases: [{ name: "b" }] }) { testCases { name feature { name } } } }',
+    ],
+  ])('is NOT_FOUND to %s', async (_label, document) => {
+    const created = await app.query('mutation { createFeature(input: { name: "short-lived" }) { feature { id } } }');
+    const featureId = (created.data as { createFeature: { feature: { id: string } } }).createFeature.feature.id;
+    const added = await app.query(
+      `mutation { addTestCases(input: { featureId: "${featureId}", testCases: [{ name: "a" }] }) { testCases { id } } }`,
+    );
+    const [{ id: testCaseId }] = (added.data as { addTestCases: { testCases: [{ id: string }] } }).addTestCases
+      .testCases;
+    before = {
+      statement: 'listFeaturesByIds',
+      run: () => app.query(`mutation { deleteFeature(input: { id: "${featureId}" }) { deletedId } }`),
+    };
+    const answer = await app.query(document.replace('$testCase', testCaseId).replace('$feature', featureId));
+    expect(before).toBeNull();
+    expect(answer.errors?.map(({ extensions, path }) => [extensions.code, path?.at(-1)])).toEqual([
+      ['NOT_FOUND', 'feature'],
+    ]);
+    expect(logged).toEqual([]);
   });
 });
 

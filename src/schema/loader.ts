@@ -4,6 +4,7 @@ import { type Context, requireViewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { NestedList, Page, PageRequest } from '../db/list.ts';
 import type { ListByIds } from '../db/rows-by-id.ts';
+import { deletedMeanwhile } from '../errors.ts';
 
 /** Loads many keys with one statement: results in the order of the keys. */
 export type LoadMany<Result> = (
@@ -70,9 +71,13 @@ function byArguments<Loader>(loaders: Map<string, Loader>, given: object, make: 
 }
 
 /**
- * The row a foreign key points to. The database lets none be missing, so the type has no null; should one be gone between
- * two statements, the executor says so for the non-null field.
+ * The row a foreign key points to. The database lets none be missing, so the type has no null; but a row that was there
+ * when its page was read can be deleted before this is.
+ *
+ * @throws NOT_FOUND when the row was deleted between two statements of one request
  */
-export function loadReferenced<Row>(loader: DataLoader<string, Row | null>, id: string): Promise<Row> {
-  return loader.load(id) as Promise<Row>;
+export async function loadReferenced<Row>(loader: DataLoader<string, Row | null>, id: string): Promise<Row> {
+  const row = await loader.load(id);
+  if (row === null) throw deletedMeanwhile();
+  return row;
 }
