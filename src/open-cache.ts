@@ -1,28 +1,48 @@
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 import { AnswerCache } from './cache/answer-cache.ts';
 import { type Change, createLocalInvalidationLog } from './cache/invalidation-log.ts';
 import { changesKey, createRedisInvalidationLog } from './cache/redis-invalidation-log.ts';
+import { SharedTier } from './cache/shared-tier.ts';
 import type { Config } from './config.ts';
-import type { Redis } from './redis/client.ts';
+import { createRedis, type Redis } from './redis/client.ts';
 import type { Shutdown } from './shutdown.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
-/** The cache of answers of this process; null: the settings want none. */
-export function openCache(
-  { config, log, metrics, shutdown }: { config: Config; log: Logger; metrics: Metrics; shutdown: Shutdown },
-  redis: Redis | null,
-): AnswerCache | null {
+interface Process {
+  config: Config;
+  log: Logger;
+  metrics: Metrics;
+  shutdown: Shutdown;
+}
+
+/** The cache of answers of this process, shared with others where there is Redis; null: the settings want none. */
+export function openCache(given: Process, redis: Redis | null): AnswerCache | null {
+  const { config, log, metrics, shutdown } = given;
   const { responseCacheBytes: maxBytes } = config;
   if (maxBytes === 0) return null;
   const cache = new AnswerCache({
+    ...metrics.cache,
     maxBytes,
     openLog: (onChange) => (redis ? follow(redis, onChange, log) : createLocalInvalidationLog(onChange)),
-    onOutcome: metrics.onAnswer,
-    onRemoval: metrics.onAnswerRemoval,
+    sharedTier: openSharedTier(given),
   });
-  metrics.watchCache(cache);
+  metrics.cache.watch(cache);
   shutdown.onEnd(async () => cache.close());
   return cache;
+}
+
+/**
+ * Over a connection of its own: its values are long, and a late one must neither delay the log of changes nor open the
+ * breaker that the log stands behind. What it fails to do is counted by the cache.
+ */
+function openSharedTier({ config, log, metrics, shutdown }: Process): SharedTier | undefined {
+  if (config.redisUrl === undefined) return undefined;
+  const connection = log.child({ connection: 'answers' });
+  const redis = createRedis({ url: config.redisUrl, log: connection, registry: new Registry() });
+  shutdown.onEnd(async () => redis.close());
+  const { onSharedRead: onRead, onSharedWrite: onWrite, onWait } = metrics.cache;
+  return new SharedTier({ redis, onRead, onWrite, onWait });
 }
 
 function follow(redis: Redis, onChange: (change: Change) => void, log: Logger) {

@@ -1,7 +1,11 @@
 /** Answers kept for those who ask the same again: never from before a change that was acknowledged when they asked. */
 import { hash } from 'node:crypto';
+import type { CacheScope } from '../schema/policy.ts';
 import { AnswerMemory, type KeptAnswer, type Removal } from './answer-memory.ts';
 import type { Change, InvalidationLog, Position } from './invalidation-log.ts';
+import type { Lease } from './making-leases.ts';
+import { type AnswerCounts, createAnswerCounts, type OperationRecord, type Outcome } from './operation-record.ts';
+import type { SharedTier } from './shared-tier.ts';
 
 export interface Answer extends KeptAnswer {
   readonly body: Buffer;
@@ -9,25 +13,34 @@ export interface Answer extends KeptAnswer {
   readonly etag: string;
   /** Up to where it is known to be fresh. */
   readonly position: Position;
-  /** performance.now() when it was made, and until when it may be answered; later, while it is made anew, a little longer. */
+  /** performance.now() when it was made, and until when it may be answered. */
   readonly madeAtMs: number;
   readonly expiresAtMs: number;
+  /** Until when this process answers it without a look at the shared tier; and, while it is made anew, a little longer. */
+  readonly keptUntilMs: number;
   readonly staleUntilMs: number;
 }
-
-/** How a request was answered: kept; kept but expired, while another makes it anew; made by another at the same time; made; not looked up. */
-export type Outcome = 'hit' | 'stale' | 'shared' | 'miss' | 'bypass';
 
 export interface AnswerCacheOptions {
   /** Opens the log of changes; it tells the cache of each. */
   readonly openLog: (onChange: (change: Change) => void) => InvalidationLog;
   readonly maxBytes: number;
+  /** What all processes keep. Default: each keeps its own answers only. */
+  readonly sharedTier?: SharedTier | undefined;
+  /** How long an answer is given before the shared tier is asked again. Default: 60,000; without such a tier its whole time. */
+  readonly keepMs?: number;
   /** How long an expired answer may still be given while it is made anew. Default: 10,000. */
   readonly staleMs?: number;
+  /** Where the outcomes of an operation are counted. */
+  readonly countsOf?: (operationName: string, scope: CacheScope) => AnswerCounts;
   readonly onOutcome?: (outcome: Outcome) => void;
+  readonly onChange?: (change: Change) => void;
   readonly onRemoval?: (removal: Removal) => void;
+  /** An answer was not kept, as something it was made of changed meanwhile. */
+  readonly onRace?: () => void;
 }
 
+const defaultKeepMs = 60_000;
 const defaultStaleMs = 10_000;
 /** Answers that were made together do not expire together: up to this share of their time less. */
 const jitter = 0.1;
@@ -39,10 +52,13 @@ export class AnswerCache {
   readonly #making = new Map<string, Making>();
 
   constructor(options: AnswerCacheOptions) {
-    const { maxBytes, onRemoval, openLog } = options;
+    const { maxBytes, onRemoval, onChange, openLog } = options;
     this.#options = options;
     this.#memory = new AnswerMemory({ maxBytes, ...(onRemoval && { onRemoval }) });
-    this.#log = openLog((change) => this.#memory.drop(change));
+    this.#log = openLog((change) => {
+      this.#memory.drop(change);
+      onChange?.(change);
+    });
   }
 
   get count(): number {
@@ -56,38 +72,58 @@ export class AnswerCache {
   /** For the pool: resolves when nobody is answered from before the change any more. */
   readonly onWrite = (tags: readonly string[]): Promise<void> => this.#log.append(tags);
 
+  /** What find() and peek() are told of an operation; made once for each. */
+  record(operationName: string, scope: CacheScope): OperationRecord {
+    return { counts: this.#options.countsOf?.(operationName, scope) ?? createAnswerCounts(), makingMs: null };
+  }
+
   /**
    * The answer under a key, or a Making for who has to make it: all who ask for it meanwhile wait for that one. null:
-   * nothing is known of changes now, so the answer is to be made, and not kept.
+   * nothing is known of changes now, so the answer is to be made, and not kept. onOutcome: told which of them it was.
    */
-  async find(key: string): Promise<Answer | Making | null> {
+  async find(
+    key: string,
+    operation: OperationRecord,
+    onOutcome?: (outcome: Outcome) => void,
+  ): Promise<Answer | Making | null> {
+    const report = <Found>(outcome: Outcome, found: Found): Found => {
+      onOutcome?.(outcome);
+      return this.#report(outcome, operation, found);
+    };
     const position = await this.#log.catchUp();
-    if (position === null) return this.#report('bypass', null);
+    if (position === null) return report('bypass', null);
     const kept = this.#memory.get(key);
     const now = performance.now();
-    if (kept && now < kept.expiresAtMs) return this.#report('hit', kept);
+    if (kept && now < kept.keptUntilMs) return report('hit', kept);
     const making = this.#making.get(key);
-    if (making && kept && now < kept.staleUntilMs) return this.#report('stale', kept);
+    if (making && kept && now < kept.staleUntilMs) return report('stale', kept);
     if (making) {
       const shared = await making.made;
       // It began before this one asked: what changed in between is not in it.
-      if (shared && !this.#log.hasChangedSince(shared.position, shared.tags)) return this.#report('shared', shared);
+      if (shared && this.#isFresh(shared)) return report('shared', shared);
     }
-    const own = new Making(position, (answer) => this.#finish(key, own, answer));
-    if (!this.#making.has(key)) this.#making.set(key, own);
-    return this.#report('miss', own);
+    const own = new Making(position, (made) => this.#finish(key, operation, own, made));
+    if (this.#making.has(key)) return report('miss', own);
+    this.#making.set(key, own);
+    try {
+      const found = await this.#findShared(key, operation, own);
+      return found ? report('l2', found) : report('miss', own);
+    } catch (error) {
+      own.drop();
+      throw error;
+    }
   }
 
   /** The answer under a key where find() would be a hit; null: whoever wants it has to go on to find(). */
-  peek(key: string): Answer | null | Promise<Answer | null> {
+  peek(key: string, operation: OperationRecord): Answer | null | Promise<Answer | null> {
     const position = this.#log.catchUp();
-    if (typeof position === 'string') return this.#peekNow(key);
-    return position.then((known) => (known === null ? null : this.#peekNow(key)));
+    if (typeof position === 'string') return this.#peekNow(key, operation);
+    return position.then((known) => (known === null ? null : this.#peekNow(key, operation)));
   }
 
-  #peekNow(key: string): Answer | null {
+  #peekNow(key: string, operation: OperationRecord): Answer | null {
     const kept = this.#memory.get(key);
-    return kept && performance.now() < kept.expiresAtMs ? this.#report('hit', kept) : null;
+    return kept && performance.now() < kept.keptUntilMs ? this.#report('hit', operation, kept) : null;
   }
 
   close(): void {
@@ -95,26 +131,64 @@ export class AnswerCache {
     this.#memory.drop('all');
   }
 
-  #finish(key: string, making: Making, made: MadeAnswer | null): Answer | null {
+  /** Whether nothing has changed that an answer was made of, as far as this process knows now. */
+  #isFresh({ position, tags }: Pick<Answer, 'position' | 'tags'>): boolean {
+    return !this.#log.hasChangedSince(position, tags);
+  }
+
+  /** What the shared tier has ends a making: it goes to all who wait for it. */
+  async #findShared(key: string, { makingMs }: OperationRecord, making: Making): Promise<Answer | null> {
+    const { sharedTier } = this.#options;
+    if (!sharedTier) return null;
+    const found = await sharedTier.find(key, makingMs, (answer) => this.#isFresh(answer));
+    if (found.answer === null) {
+      // Others may have made it meanwhile, of what they changed before.
+      if (found.lease !== null) making.begin((await this.#log.catchUp()) ?? making.position, found.lease);
+      return null;
+    }
+    // Once more, with nothing in between: a change that comes after it is in memory drops it there.
+    if (!this.#isFresh(found.answer)) return null;
     if (this.#making.get(key) === making) this.#making.delete(key);
-    if (made === null || this.#log.hasChangedSince(making.position, made.tags)) return null;
+    const answer = this.#keep(key, found.answer);
+    making.end(answer);
+    return answer;
+  }
+
+  #finish(key: string, operation: OperationRecord, making: Making, made: MadeAnswer | null): Answer | null {
+    if (this.#making.get(key) === making) this.#making.delete(key);
     const madeAtMs = performance.now();
-    const expiresAtMs = madeAtMs + made.maxAgeMs * (1 - jitter * Math.random());
-    const answer: Answer = {
+    if (made !== null) operation.makingMs = madeAtMs - making.beganAtMs;
+    if (made === null || !this.#isFresh({ position: making.position, tags: made.tags })) {
+      if (made !== null) this.#options.onRace?.();
+      void making.lease?.release();
+      return null;
+    }
+    const answer = this.#keep(key, {
       body: made.body,
       etag: `"${hash('sha256', made.body, 'base64url').slice(0, 24)}"`,
       tags: made.tags,
       bytes: made.body.length,
       position: making.position,
       madeAtMs,
-      expiresAtMs,
-      staleUntilMs: expiresAtMs + (this.#options.staleMs ?? defaultStaleMs),
+      expiresAtMs: madeAtMs + made.maxAgeMs * (1 - jitter * Math.random()),
+    });
+    this.#options.sharedTier?.keep(key, answer, madeAtMs - making.beganAtMs, making.lease);
+    return answer;
+  }
+
+  #keep(key: string, found: Omit<Answer, 'keptUntilMs' | 'staleUntilMs'>): Answer {
+    const { sharedTier, keepMs = sharedTier ? defaultKeepMs : Number.POSITIVE_INFINITY, staleMs } = this.#options;
+    const answer = {
+      ...found,
+      keptUntilMs: Math.min(found.expiresAtMs, performance.now() + keepMs),
+      staleUntilMs: found.expiresAtMs + (staleMs ?? defaultStaleMs),
     };
     this.#memory.set(key, answer);
     return answer;
   }
 
-  #report<Found>(outcome: Outcome, found: Found): Found {
+  #report<Found>(outcome: Outcome, { counts }: OperationRecord, found: Found): Found {
+    counts[outcome] += 1;
     this.#options.onOutcome?.(outcome);
     return found;
   }
@@ -127,15 +201,32 @@ export interface MadeAnswer {
   readonly maxAgeMs: number;
 }
 
-/** An answer that is being made; keep() or drop() must be called, as others wait for it. */
+/** An answer that is being made; keep() or drop() must be called, as others wait for it. The first call counts. */
 export class Making {
-  readonly position: Position;
+  #position: Position;
+  #beganAtMs = performance.now();
+  #lease: Lease | null = null;
+  #isOver = false;
   readonly #made = Promise.withResolvers<Answer | null>();
   readonly #finish: (made: MadeAnswer | null) => Answer | null;
 
   constructor(position: Position, finish: (made: MadeAnswer | null) => Answer | null) {
-    this.position = position;
+    this.#position = position;
     this.#finish = finish;
+  }
+
+  /** What changed after it may be missing in the answer. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  get beganAtMs(): number {
+    return this.#beganAtMs;
+  }
+
+  /** The right to make it, among all processes; null: it needs none. */
+  get lease(): Lease | null {
+    return this.#lease;
   }
 
   /** null: it could not be kept. */
@@ -143,14 +234,30 @@ export class Making {
     return this.#made.promise;
   }
 
+  /** Only now is anything read for it. */
+  begin(position: Position, lease: Lease): void {
+    this.#position = position;
+    this.#beganAtMs = performance.now();
+    this.#lease = lease;
+  }
+
   /** null: it could not be kept. */
   keep(made: MadeAnswer): Answer | null {
-    const answer = this.#finish(made);
-    this.#made.resolve(answer);
-    return answer;
+    return this.#end(this.#finish(made));
   }
 
   drop(): void {
-    this.#made.resolve(this.#finish(null));
+    if (!this.#isOver) this.#end(this.#finish(null));
+  }
+
+  /** It was found: nobody has to make it any more. */
+  end(answer: Answer): void {
+    this.#end(answer);
+  }
+
+  #end(answer: Answer | null): Answer | null {
+    this.#isOver = true;
+    this.#made.resolve(answer);
+    return answer;
   }
 }

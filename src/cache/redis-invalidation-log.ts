@@ -28,6 +28,9 @@ const noticeMs = 2_000;
 /** Within this time every process finds a Redis that is back: its breaker tries again after 1.2 s, its socket after 0.5 s. */
 const settleMs = 2_000;
 const rejoinPauseMs = 50;
+/** So long after a process was there last its changes are sure to be in the stream: less than noticeMs. */
+const followedMs = 1_500;
+const followEveryMs = 500;
 
 /**
  * Follows a stream. All who ask at a time share one read of it, which begins after they asked: so what is kept is
@@ -35,8 +38,10 @@ const rejoinPauseMs = 50;
  *
  * A process that loses Redis answers nothing that is kept, and an append that cannot be delivered waits until every
  * process has lost Redis. When it is back a process appends a change of everything, since nobody could be told what
- * changed meanwhile, and waits for the others to do so before it answers again. What remains is a process that is cut off
- * alone while others still reach Redis: they answer from before its changes until it is back, or their answers too old.
+ * changed meanwhile, and waits for the others to do so before it answers again. Who ends without Redis cannot: so processes
+ * that follow the stream say so by a key that goes with them, and one that starts and finds none does it for them. What
+ * remains is a process that is cut off alone while others still reach Redis: they answer from before its changes until it is
+ * back, or their answers too old.
  */
 export function createRedisInvalidationLog(options: RedisInvalidationLogOptions): InvalidationLog {
   return new RedisInvalidationLog(options);
@@ -78,6 +83,10 @@ class RedisInvalidationLog implements InvalidationLog {
     this.#options = options;
     options.redis.client.on('error', this.#onLoss);
     options.redis.client.on('reconnecting', this.#onLoss);
+    const sayFollowed = setInterval(() => {
+      if (this.#lastId !== null && this.#loss === null) void orNull(this.#sayFollowed());
+    }, followEveryMs).unref();
+    this.#closing.signal.addEventListener('abort', () => clearInterval(sayFollowed));
   }
 
   catchUp(): Promise<Position | null> {
@@ -132,8 +141,15 @@ class RedisInvalidationLog implements InvalidationLog {
     return isWhole && this.#loss === null ? positionOf(this.#lastId!) : null;
   }
 
-  /** The first read: what others kept in Redis can be used as far back as the stream goes. */
+  /**
+   * The first read: what others kept in Redis can be used as far back as the stream goes. Where nobody follows it there may
+   * be changes that are not in it: made without Redis, or lost with it.
+   */
   async #readAll(): Promise<boolean> {
+    const { redis, key } = this.#options;
+    const isFollowed = (await redis.run((client) => client.exists(followedKeyOf(key)))) === 1;
+    if (!isFollowed) await this.#append('all');
+    await this.#sayFollowed();
     const [first] = await this.#read('-', 1);
     const id = first?.id ?? (await this.#append([]));
     this.#history = new ChangeHistory(positionOf(id));
@@ -166,6 +182,12 @@ class RedisInvalidationLog implements InvalidationLog {
     return appendTo(this.#options.redis, this.#options.key, change);
   }
 
+  /** Until a time of the clock: a Redis that was frozen with this command must not take it for new. */
+  #sayFollowed(): Promise<unknown> {
+    const { redis, key } = this.#options;
+    return redis.run((client) => client.set(followedKeyOf(key), '', { PXAT: Date.now() + followedMs }));
+  }
+
   #lose(): Loss {
     if (this.#loss !== null) return this.#loss;
     const isNoticed = pause(noticeMs, undefined, { ref: false });
@@ -190,6 +212,10 @@ class RedisInvalidationLog implements InvalidationLog {
       return;
     }
   }
+}
+
+function followedKeyOf(key: string): string {
+  return `${key}:followed`;
 }
 
 /** Answers the id of the entry. */

@@ -5,6 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import type { Answer, AnswerCache } from '../cache/answer-cache.ts';
+import { answerKeyOf } from '../cache/answer-key.ts';
+import type { OperationRecord } from '../cache/operation-record.ts';
 import type { Dependencies, Viewer } from '../context.ts';
 import type { CacheScope } from '../schema/policy.ts';
 import { answerHeaders, isUnchanged } from './answer-headers.ts';
@@ -18,6 +20,7 @@ export interface Plan {
   /** Of the operation, and of its variables. */
   readonly operationKey: string;
   readonly variablesKey: string;
+  readonly record: OperationRecord;
   readonly scope: CacheScope;
   readonly cost: number;
   readonly contentType: string;
@@ -100,7 +103,7 @@ export class HitPath {
     const viewer = await this.#viewerOf(request, plan.scope);
     const holder = holderOf(plan.scope, viewer);
     if (holder === null) return false;
-    const answer = await cache.peek(`${plan.operationKey}:${holder}:${plan.variablesKey}`);
+    const answer = await cache.peek(answerKeyOf(plan.operationKey, holder, plan.variablesKey), plan.record);
     if (answer === null || response.destroyed) return false;
     const verdict = rateLimiter?.consume({
       viewerKey: viewer ? `${viewer.organizationId}:${viewer.userId}` : null,

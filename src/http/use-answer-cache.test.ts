@@ -1,8 +1,9 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { AnswerCache, type Outcome } from '../cache/answer-cache.ts';
+import { AnswerCache } from '../cache/answer-cache.ts';
 import { createLocalInvalidationLog } from '../cache/invalidation-log.ts';
+import type { Outcome } from '../cache/operation-record.ts';
 import { readConfig } from '../config.ts';
 import type { Dependencies, Viewer } from '../context.ts';
 import { schema } from '../schema/index.ts';

@@ -1,4 +1,3 @@
-import { createHash, hash } from 'node:crypto';
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -6,12 +5,12 @@ import {
   type GraphQLSchema,
   getOperationAST,
   type OperationDefinitionNode,
-  print,
-  printSchema,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { type Answer, type AnswerCache, Making } from '../cache/answer-cache.ts';
+import { answerKeyOf, createVariablesKey, operationKeyOf } from '../cache/answer-key.ts';
 import { type AnswerPolicy, answerPolicyOf } from '../cache/document-policy.ts';
+import type { OperationRecord } from '../cache/operation-record.ts';
 import type { Context } from '../context.ts';
 import { type AnswerSource, answerHeaders, isUnchanged } from './answer-headers.ts';
 import { holderOf } from './answer-holder.ts';
@@ -27,8 +26,6 @@ type Execute = (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResul
 
 /** Answers with extensions of their own are made for one request only. */
 const uncachedHeader = 'x-cost';
-/** Characters; longer variables stand in a key by their hash. */
-const maxKeptVariables = 128;
 
 export interface AnswerCacheOptions {
   cache: AnswerCache;
@@ -36,6 +33,8 @@ export interface AnswerCacheOptions {
   hitPath: HitPath;
   /** What a request costs in points, known when it is about to run. */
   costOf(request: Request): number;
+  /** Names that are counted apart; a client chooses the names of its operations. Default: none. */
+  knownOperations?: { has(name: string): boolean } | undefined;
 }
 
 /** A request whose answer is in the cache now. */
@@ -49,9 +48,9 @@ interface Kept {
  * Answers queries from the cache, and keeps what may be kept: by the policies of their fields, when nothing failed, with
  * the tags of all statements that ran for it. To come after everything that may refuse a request.
  */
-export function useAnswerCache({ cache, hitPath, costOf }: AnswerCacheOptions): Plugin<Context, NodeContext> {
+export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, NodeContext> {
+  const { cache, hitPath, costOf } = options;
   const operations = new WeakMap<OperationDefinitionNode, CachedOperation | null>();
-  const describe = createOperationKeys();
   const kept = new WeakMap<Request, Kept>();
   return {
     onExecute({ args, context, executeFn, setExecuteFn }) {
@@ -61,17 +60,15 @@ export function useAnswerCache({ cache, hitPath, costOf }: AnswerCacheOptions): 
       if (!operation || request.headers.has(uncachedHeader)) return;
       let cached = operations.get(operation);
       if (cached === undefined) {
-        const policy = answerPolicyOf(schema, document, operation);
-        cached = policy && { policy, key: describe(schema, document, operation) };
+        cached = describe(schema, document, operation, options);
         operations.set(operation, cached);
       }
       const holder = cached && holderOf(cached.policy.scope, context.viewer);
       if (!cached || holder === null) return;
-      const { policy, key: operationKey } = cached;
-      const variables = canonical(variablesOf(operation, variableValues ?? {}));
-      const variablesKey = variables.length > maxKeptVariables ? hash('sha256', variables) : variables;
-      const plan = { operationKey, variablesKey, scope: policy.scope, cost: costOf(request) };
-      const wanted = { key: `${operationKey}:${holder}:${variablesKey}`, policy };
+      const { key: operationKey, policy, record } = cached;
+      const variablesKey = cached.variablesKey(variableValues ?? {});
+      const plan = { operationKey, variablesKey, scope: policy.scope, record, cost: costOf(request) };
+      const wanted = { key: answerKeyOf(operationKey, holder, variablesKey), policy, record };
       setExecuteFn((async (given: ExecutionArgs) => {
         const execute = () => executeFn(given) as ReturnType<Execute>;
         return answer(cache, wanted, context, execute, (found, source) => {
@@ -97,18 +94,38 @@ export function useAnswerCache({ cache, hitPath, costOf }: AnswerCacheOptions): 
 }
 
 interface CachedOperation {
-  policy: AnswerPolicy;
   key: string;
+  policy: AnswerPolicy;
+  record: OperationRecord;
+  variablesKey: ReturnType<typeof createVariablesKey>;
+}
+
+/** null: its answers are not kept. */
+function describe(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  { cache, knownOperations }: AnswerCacheOptions,
+): CachedOperation | null {
+  const policy = answerPolicyOf(schema, document, operation);
+  if (policy === null) return null;
+  const name = operation.name?.value;
+  return {
+    key: operationKeyOf(schema, document, operation),
+    policy,
+    record: cache.record(name !== undefined && knownOperations?.has(name) ? name : 'other', policy.scope),
+    variablesKey: createVariablesKey(schema, operation),
+  };
 }
 
 async function answer(
   cache: AnswerCache,
-  { key, policy }: { key: string; policy: AnswerPolicy },
+  { key, policy, record }: Pick<CachedOperation, 'key' | 'policy' | 'record'>,
   { reads }: Context,
   execute: () => ReturnType<Execute>,
   onKept: (answer: Answer, source: AnswerSource) => void,
 ): Promise<ExecutionResult> {
-  const found = await cache.find(key);
+  const found = await cache.find(key, record);
   if (found === null) return execute();
   if (!(found instanceof Making)) {
     onKept(found, 'hit');
@@ -127,35 +144,4 @@ async function answer(
   } finally {
     found.drop();
   }
-}
-
-/** A name for an operation of a schema: two documents that print alike are the same. */
-function createOperationKeys() {
-  const schemas = new WeakMap<GraphQLSchema, string>();
-  return (schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): string => {
-    let schemaHash = schemas.get(schema);
-    if (schemaHash === undefined) {
-      schemaHash = hash('sha256', printSchema(schema), 'base64url').slice(0, 16);
-      schemas.set(schema, schemaHash);
-    }
-    const name = operation.name?.value ?? '';
-    return createHash('sha256')
-      .update(`${schemaHash}\n${name}\n${print(document)}`)
-      .digest('base64url');
-  };
-}
-
-/** Only those that the operation knows: others change nothing, but would make another key. */
-function variablesOf({ variableDefinitions = [] }: OperationDefinitionNode, given: Readonly<Record<string, unknown>>) {
-  const names = variableDefinitions.map(({ variable }) => variable.name.value);
-  return Object.fromEntries(names.filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]]));
-}
-
-/** JSON with the keys of objects in order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
 }

@@ -1,10 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Outcome } from '../cache/answer-cache.ts';
-import type { Removal } from '../cache/answer-memory.ts';
 import type { Pool, PoolStats, StatementListener } from '../db/database.ts';
 import type { BatchReport, InferenceEngine } from '../inference/engine.ts';
 import type { CacheLookup } from '../inference/prediction-cache.ts';
 import type { PredictionRecord } from '../inference/prediction-sink.ts';
+import { type CacheMetrics, createCacheMetrics } from './cache-metrics.ts';
 
 const statementSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const batchRows = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
@@ -17,9 +16,7 @@ export interface Metrics {
   readonly onLookup: (report: CacheLookup) => void;
   readonly onCall: (call: PredictionRecord) => void;
   readonly onRolloutReturn: (rollout: { readonly model: string }) => void;
-  readonly onAnswer: (outcome: Outcome) => void;
-  readonly onAnswerRemoval: (removal: Removal) => void;
-  watchCache(cache: { readonly bytes: number; readonly count: number }): void;
+  readonly cache: CacheMetrics;
   /** Under a name, such as `requests`. */
   watchPool(name: string, pool: Pool): void;
   watchVersions(engine: Pick<InferenceEngine, 'versions'>): void;
@@ -55,7 +52,7 @@ export function createMetrics(): Metrics {
     onLookup: createLookupMetrics(registers),
     onCall: createCallMetrics(registers),
     onRolloutReturn: createReturnMetrics(registers),
-    ...createCacheMetrics(registers),
+    cache: createCacheMetrics(registers),
     watchPool: createPoolMetrics(registers),
     watchVersions: (engine) => watchVersions(engine, registers),
     watchPredictions: (recorder) => watchPredictions(recorder, registers),
@@ -145,38 +142,6 @@ function createReturnMetrics(registers: Registry[]): Metrics['onRolloutReturn'] 
     registers,
   });
   return ({ model }) => returns.inc({ model });
-}
-
-function createCacheMetrics(registers: Registry[]): Pick<Metrics, 'onAnswer' | 'onAnswerRemoval' | 'watchCache'> {
-  const answers = new Counter({
-    name: 'tributary_cache_answers_total',
-    help: 'Operations that may be kept, by how they were answered: hit, stale, shared, miss, bypass.',
-    labelNames: ['outcome'],
-    registers,
-  });
-  const removals = new Counter({
-    name: 'tributary_cache_removals_total',
-    help: 'Answers that are kept no more: changed, evicted, replaced.',
-    labelNames: ['reason'],
-    registers,
-  });
-  return {
-    onAnswer: (outcome) => answers.inc({ outcome }),
-    onAnswerRemoval: (reason) => removals.inc({ reason }),
-    watchCache: (cache) => {
-      const watch = (name: string, help: string, read: () => number) =>
-        new Gauge({
-          name,
-          help,
-          registers,
-          collect() {
-            this.set(read());
-          },
-        });
-      watch('tributary_cache_bytes', 'Bytes of answers that are kept.', () => cache.bytes);
-      watch('tributary_cache_count', 'Answers that are kept.', () => cache.count);
-    },
-  };
 }
 
 function createPoolMetrics(registers: Registry[]): Metrics['watchPool'] {

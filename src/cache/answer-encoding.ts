@@ -1,0 +1,76 @@
+/** Answers as text, for Redis: what is known of one as a line of JSON, then its body, compressed when that is worth it. */
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+import type { Answer } from './answer-cache.ts';
+
+/** What stands before the body. Times are of the wall clock, as other processes read them. */
+interface Header {
+  readonly etag: string;
+  readonly tags: readonly string[];
+  readonly position: string;
+  /** Milliseconds since 1970. */
+  readonly madeAt: number;
+  readonly maxAgeMs: number;
+}
+
+/** The first character says how it is written; another version takes other characters. */
+const plain = 'p';
+const compressed = 'z';
+/** Bytes. */
+const minCompressedBytes = 1_024;
+/** Bytes; larger ones are compressed beside the event loop: 64 KiB take 90 µs, and come back in 50 µs. */
+const maxSyncBytes = 64 * 1024;
+/** Characters that come of so many bytes: JSON of a page becomes a third, and base64 adds a third of that. */
+const maxSyncLength = maxSyncBytes / 2;
+const maxDecodedBytes = 64 * 1024 * 1024;
+// Level 1 of zstd against brotli at 1, JSON of 16 KiB: 34 + 44 µs against 46 + 29; of 512 KiB: 866 + 292 against 1,613 + 1,002.
+const zstd = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const compressAside = promisify(zstdCompress);
+const decompressAside = promisify(zstdDecompress);
+
+/** An answer as text that other processes can read, too. */
+export async function encodeAnswer(answer: Answer): Promise<string> {
+  const { etag, tags, position, madeAtMs, expiresAtMs, body } = answer;
+  const madeAt = Math.round(Date.now() - (performance.now() - madeAtMs));
+  const header: Header = { etag, tags, position, madeAt, maxAgeMs: Math.round(expiresAtMs - madeAtMs) };
+  const content = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]);
+  if (content.length < minCompressedBytes) return `${plain}${content}`;
+  const isLarge = content.length > maxSyncBytes;
+  const bytes = isLarge ? await compressAside(content, zstd) : zstdCompressSync(content, zstd);
+  return `${compressed}${bytes.toString('base64')}`;
+}
+
+/** What encodeAnswer() made of an answer; null: it is something else, or too old. */
+export async function decodeAnswer(text: string): Promise<Omit<Answer, 'keptUntilMs' | 'staleUntilMs'> | null> {
+  try {
+    const content = await contentOf(text);
+    const end = content.indexOf('\n');
+    const header: unknown = JSON.parse(content.toString('utf8', 0, end));
+    if (!isHeader(header)) return null;
+    const ageMs = Math.max(0, Date.now() - header.madeAt);
+    if (ageMs >= header.maxAgeMs) return null;
+    // A copy: the header's bytes go.
+    const body = Buffer.from(content.subarray(end + 1));
+    const madeAtMs = performance.now() - ageMs;
+    const { etag, tags, position, maxAgeMs } = header;
+    return { body, etag, tags, position, bytes: body.length, madeAtMs, expiresAtMs: madeAtMs + maxAgeMs };
+  } catch {
+    return null;
+  }
+}
+
+async function contentOf(text: string): Promise<Buffer> {
+  const rest = text.slice(1);
+  if (text[0] === plain) return Buffer.from(rest);
+  if (text[0] !== compressed) throw new Error('expected p or z');
+  const bytes = Buffer.from(rest, 'base64');
+  const options = { maxOutputLength: maxDecodedBytes };
+  return rest.length > maxSyncLength ? decompressAside(bytes, options) : zstdDecompressSync(bytes, options);
+}
+
+function isHeader(value: unknown): value is Header {
+  const { etag, tags, position, madeAt, maxAgeMs } = (value ?? {}) as Record<string, unknown>;
+  const isTagList = Array.isArray(tags) && tags.every((tag) => typeof tag === 'string');
+  const isText = typeof etag === 'string' && typeof position === 'string';
+  return isTagList && isText && Number.isFinite(madeAt) && Number.isFinite(maxAgeMs);
+}
