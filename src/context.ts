@@ -1,3 +1,4 @@
+import { NarrowedHint } from './cache/narrowed-hint.ts';
 import { ReadTags } from './cache/read-tags.ts';
 import type { Database, SharedDatabase } from './db/database.ts';
 import type { Rollouts } from './domains/predictions/rollouts.ts';
@@ -43,6 +44,8 @@ export interface Context {
   readonly vectors: VectorIndex;
   /** What the request reads, for who keeps its answer. */
   readonly reads: ReadTags;
+  /** For resolvers that know only when they run how long their answer may be kept: it narrows what the schema says. */
+  readonly cacheHint: NarrowedHint;
   readonly requestId: string;
   /** Aborted when the request's time is over or its client has gone; its reason is the error to answer with. */
   readonly signal: AbortSignal;
@@ -81,6 +84,7 @@ export async function createContext(
     rollouts: dependencies.rollouts,
     vectors: dependencies.vectors,
     reads,
+    cacheHint: new NarrowedHint(),
     requestId,
     signal,
     remainingMs,

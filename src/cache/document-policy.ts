@@ -15,13 +15,8 @@ import {
   OperationTypeNode,
   type SelectionSetNode,
 } from 'graphql';
-import { type CacheHint, type CacheScope, cacheScopes, policyOf, typePolicyOf } from '../schema/policy.ts';
-
-export interface AnswerPolicy {
-  /** Above 0. */
-  readonly maxAgeSeconds: number;
-  readonly scope: CacheScope;
-}
+import { policyOf, typePolicyOf } from '../schema/policy.ts';
+import { type AnswerPolicy, NarrowedHint } from './narrowed-hint.ts';
 
 /**
  * The policy of a query: of every field it names, whatever its directives and its alias, also below abstract types, the
@@ -37,26 +32,20 @@ export function answerPolicyOf(
   if (operation.operation !== OperationTypeNode.QUERY || !root) return null;
   const walk = new Walk(schema, document);
   walk.select(operation.selectionSet, [root], true);
-  return walk.policy;
+  return walk.hint.policy;
 }
 
 class Walk {
+  readonly hint = new NarrowedHint();
   readonly #schema: GraphQLSchema;
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   /** Fragments and the types they were seen on: a cycle, or a second spread, adds nothing. */
   readonly #seen = new Set<string>();
-  #maxAgeSeconds = Number.POSITIVE_INFINITY;
-  #scope: CacheScope = 'public';
 
   constructor(schema: GraphQLSchema, document: DocumentNode) {
     this.#schema = schema;
     const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
     this.#fragments = new Map(fragments.map((fragment) => [fragment.name.value, fragment]));
-  }
-
-  get policy(): AnswerPolicy | null {
-    const isKept = this.#maxAgeSeconds > 0 && Number.isFinite(this.#maxAgeSeconds);
-    return isKept ? { maxAgeSeconds: this.#maxAgeSeconds, scope: this.#scope } : null;
   }
 
   select({ selections }: SelectionSetNode, parents: readonly GraphQLObjectType[], isRoot: boolean): void {
@@ -83,17 +72,13 @@ class Walk {
     const type = getNamedType(field.type);
     const types = this.#objectsOf(type);
     const hints = [...(cache ? [cache] : []), ...types.flatMap((each) => typePolicyOf(each).cache ?? [])];
-    for (const hint of hints) this.#narrow(hint);
-    if (isRoot && hints.every(({ maxAgeSeconds }) => maxAgeSeconds === undefined)) this.#maxAgeSeconds = 0;
-    if (isRoot && hints.every((hint) => hint.scope === undefined)) this.#narrow({ scope: 'viewer' });
+    for (const hint of hints) this.hint.narrow(hint);
+    if (isRoot && hints.every(({ maxAgeSeconds }) => maxAgeSeconds === undefined))
+      this.hint.narrow({ maxAgeSeconds: 0 });
+    if (isRoot && hints.every((hint) => hint.scope === undefined)) this.hint.narrow({ scope: 'viewer' });
     // What needs a token is nobody's who has none.
-    if (scope !== undefined && scope !== 'none') this.#narrow({ scope: 'organization' });
+    if (scope !== undefined && scope !== 'none') this.hint.narrow({ scope: 'organization' });
     if (node.selectionSet) this.select(node.selectionSet, types, false);
-  }
-
-  #narrow({ maxAgeSeconds, scope }: CacheHint): void {
-    if (maxAgeSeconds !== undefined) this.#maxAgeSeconds = Math.min(this.#maxAgeSeconds, maxAgeSeconds);
-    if (scope !== undefined && cacheScopes.indexOf(scope) > cacheScopes.indexOf(this.#scope)) this.#scope = scope;
   }
 
   #objectsOf(type: GraphQLNamedType): readonly GraphQLObjectType[] {

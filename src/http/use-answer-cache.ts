@@ -9,7 +9,8 @@ import {
 import type { Plugin } from 'graphql-yoga';
 import { type Answer, type AnswerCache, Making } from '../cache/answer-cache.ts';
 import { answerKeyOf, createVariablesKey, operationKeyOf } from '../cache/answer-key.ts';
-import { type AnswerPolicy, answerPolicyOf } from '../cache/document-policy.ts';
+import { answerPolicyOf } from '../cache/document-policy.ts';
+import type { AnswerPolicy } from '../cache/narrowed-hint.ts';
 import type { OperationRecord } from '../cache/operation-record.ts';
 import type { Context } from '../context.ts';
 import { type AnswerSource, answerHeaders, isUnchanged } from './answer-headers.ts';
@@ -121,7 +122,7 @@ function describe(
 async function answer(
   cache: AnswerCache,
   { key, policy, record }: Pick<CachedOperation, 'key' | 'policy' | 'record'>,
-  { reads }: Context,
+  { reads, cacheHint }: Context,
   execute: () => ReturnType<Execute>,
   onKept: (answer: Answer, source: AnswerSource) => void,
 ): Promise<ExecutionResult> {
@@ -136,9 +137,10 @@ async function answer(
     reads.start();
     const result = await execute();
     const { tags } = reads;
-    if (tags === null || (result.errors?.length ?? 0) > 0) return result;
+    const narrowed = cacheHint.within(policy);
+    if (tags === null || narrowed === null || (result.errors?.length ?? 0) > 0) return result;
     const text = JSON.stringify(result);
-    const made = found.keep({ body: Buffer.from(text), tags, maxAgeMs: policy.maxAgeSeconds * 1_000 });
+    const made = found.keep({ body: Buffer.from(text), tags, maxAgeMs: narrowed.maxAgeSeconds * 1_000 });
     if (made) onKept(made, 'stored');
     return { ...result, stringify: () => text } as FinishedResult;
   } finally {
