@@ -140,18 +140,18 @@ export class AnswerCache {
   async #findShared(key: string, { makingMs }: OperationRecord, making: Making): Promise<Answer | null> {
     const { sharedTier } = this.#options;
     if (!sharedTier) return null;
-    const found = await sharedTier.find(key, makingMs, (answer) => this.#isFresh(answer));
+    const found = await sharedTier.find(key, makingMs, (answer) =>
+      this.#isFresh(answer) ? this.#keep(key, answer) : null,
+    );
     if (found.answer === null) {
-      // Others may have made it meanwhile, of what they changed before.
-      if (found.lease !== null) making.begin((await this.#log.catchUp()) ?? making.position, found.lease);
+      // Who waited for a lease has learnt of changes meanwhile: what is read now has them in it.
+      const position = found.lease ? await this.#log.catchUp() : null;
+      making.begin(position ?? making.position, found.lease);
       return null;
     }
-    // Once more, with nothing in between: a change that comes after it is in memory drops it there.
-    if (!this.#isFresh(found.answer)) return null;
     if (this.#making.get(key) === making) this.#making.delete(key);
-    const answer = this.#keep(key, found.answer);
-    making.end(answer);
-    return answer;
+    making.end(found.answer);
+    return found.answer;
   }
 
   #finish(key: string, operation: OperationRecord, making: Making, made: MadeAnswer | null): Answer | null {
@@ -235,7 +235,7 @@ export class Making {
   }
 
   /** Only now is anything read for it. */
-  begin(position: Position, lease: Lease): void {
+  begin(position: Position, lease: Lease | null): void {
     this.#position = position;
     this.#beganAtMs = performance.now();
     this.#lease = lease;

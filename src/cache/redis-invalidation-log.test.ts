@@ -159,7 +159,9 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
 
   test('a process that was cut off makes everybody start anew: nobody was told what it changed meanwhile', async () => {
     const [lost, other] = await Promise.all([follow(), follow()]);
-    await Promise.all([known(lost), known(other)]);
+    // One after the other: both would begin by a change of everything.
+    await known(lost);
+    await known(other);
     const id = await lost.redis.run((client) => client.clientId());
     await other.redis.run((client) => client.clientKill({ filter: 'ID', id }));
     await expect.poll(() => lost.log.catchUp(), patience).not.toBeNull();
@@ -188,6 +190,32 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
     await appended;
     await expect.poll(() => reader.log.catchUp(), patience).not.toBeNull();
     expect(reader.log.hasChangedSince(since, ['a'])).toBe(true);
+  });
+
+  test('who starts where others follow knows what they know; where nobody does, everything has changed', async () => {
+    const first = await follow();
+    const since = await known(first);
+    const second = await follow();
+    await known(second);
+    expect(second.log.hasChangedSince(since, ['x'])).toBe(false);
+    // Ended without Redis, they could not say what they changed last.
+    for (const { log, redis } of [first, second]) {
+      log.close();
+      redis.close();
+    }
+    const later = await follow();
+    await expect.poll(() => later.redis.run((client) => client.exists(`${key}:followed`)), patience).toBe(0);
+    await known(later);
+    expect(later.log.hasChangedSince(since, ['x'])).toBe(true);
+  });
+
+  test('a process that follows says so as long as it does', async () => {
+    const follower = await follow();
+    await known(follower);
+    const left = () => follower.redis.run((client) => client.pExpireTime(`${key}:followed`));
+    const first = await left();
+    await expect.poll(left, patience).toBeGreaterThan(first);
+    expect((await left()) - Date.now()).toBeLessThanOrEqual(1_500);
   });
 
   test('a change of very many tags is one of everything', async () => {

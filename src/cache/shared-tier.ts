@@ -17,7 +17,10 @@ export interface SharedTierOptions extends SharedAnswersOptions {
 }
 
 /** An answer, or the right to make it: without a lease where that is cheap, or nobody can say. */
-export type Found = { readonly answer: SharedAnswer } | { readonly answer: null; readonly lease: Lease | null };
+export type Found = { readonly answer: Answer } | { readonly answer: null; readonly lease: Lease | null };
+
+/** Keeps an answer in this process, with nothing between the look at its position and that; null: it is not fresh. */
+export type Accept = (answer: SharedAnswer) => Answer | null;
 
 const maxWaitMs = 1_000;
 const lookEveryMs = 20;
@@ -38,15 +41,15 @@ export class SharedTier {
   }
 
   /**
-   * An answer that another process has kept, when it is fresh. makingMs: how long making it took last, null when that is not
-   * known. While another process makes an expensive one it is waited for, up to twice that time.
+   * An answer that another process has kept, when it is accepted. makingMs: how long making it took last, null when that is
+   * not known. While another process makes an expensive one it is waited for, up to twice that time and at most 1 s.
    */
-  async find(key: string, makingMs: number | null, isFresh: (answer: SharedAnswer) => boolean): Promise<Found> {
+  async find(key: string, makingMs: number | null, accept: Accept): Promise<Found> {
     if (makingMs !== null && makingMs < this.#minMakingMs) return { answer: null, lease: null };
-    const answer = await this.#read(key, isFresh);
+    const answer = await this.#read(key, accept);
     if (answer) return { answer };
     if (makingMs === null || makingMs < this.#expensiveMs) return { answer: null, lease: null };
-    return this.#await(key, Math.min(maxWaitMs, 2 * makingMs), isFresh);
+    return this.#await(key, Math.min(maxWaitMs, 2 * makingMs), accept);
   }
 
   /** Keeps an answer that was made, and gives its lease back when the others can read it. Nobody waits for that. */
@@ -55,7 +58,7 @@ export class SharedTier {
     void written.then(() => lease?.release());
   }
 
-  async #await(key: string, boundMs: number, isFresh: (answer: SharedAnswer) => boolean): Promise<Found> {
+  async #await(key: string, boundMs: number, accept: Accept): Promise<Found> {
     const startedAt = performance.now();
     let looks = 0;
     const end = (by: WaitEnd, found: Found) => {
@@ -67,7 +70,7 @@ export class SharedTier {
       // The lease before the look: who gave it back has written.
       const taken = await takeLease(this.#redis, key, boundMs);
       const lease = taken === 'taken' ? null : taken;
-      const answer = await this.#read(key, isFresh);
+      const answer = await this.#read(key, accept);
       if (answer) {
         void lease?.release();
         return end('answered', { answer });
@@ -78,8 +81,8 @@ export class SharedTier {
     }
   }
 
-  async #read(key: string, isFresh: (answer: SharedAnswer) => boolean): Promise<SharedAnswer | null> {
+  async #read(key: string, accept: Accept): Promise<Answer | null> {
     const answer = await this.#answers.read(key);
-    return answer && isFresh(answer) ? answer : null;
+    return answer && accept(answer);
   }
 }

@@ -1,0 +1,92 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { expect } from 'vitest';
+import { createRedis, type Redis } from '../redis/client.ts';
+import { AnswerCache, type AnswerCacheOptions, Making } from './answer-cache.ts';
+import type { OperationRecord, Outcome } from './operation-record.ts';
+import { createRedisInvalidationLog } from './redis-invalidation-log.ts';
+import type { SharedRead, SharedWrite } from './shared-answers.ts';
+import { SharedTier, type SharedTierOptions, type WaitEnd } from './shared-tier.ts';
+
+/** What one process has of the cache, with connections of its own, and all that it told. */
+export interface CacheProcess extends AsyncDisposable {
+  readonly cache: AnswerCache;
+  readonly operation: OperationRecord;
+  /** Of the values. */
+  readonly redis: Redis;
+  readonly registry: Registry;
+  readonly outcomes: Outcome[];
+  readonly reads: SharedRead[];
+  readonly writes: SharedWrite[];
+  readonly waits: WaitEnd[];
+  readonly races: () => number;
+  /** The body of an answer made of tags, found or made. */
+  ask(key: string, make: () => Promise<string> | string, tags?: readonly string[]): Promise<string>;
+}
+
+export interface CacheProcessOptions {
+  readonly url: string;
+  /** Where the values are. Default: where the log is. */
+  readonly valuesUrl?: string;
+  readonly tier?: Partial<SharedTierOptions>;
+  readonly cache?: Partial<AnswerCacheOptions>;
+}
+
+const maxAgeMs = 300_000;
+
+/** As src/open-cache.ts opens it; answers are shared however fast they are made. */
+export async function openCacheProcess(options: CacheProcessOptions): Promise<CacheProcess> {
+  const { url, valuesUrl = url, tier, cache: cacheOptions } = options;
+  const log = pino({ level: 'silent' });
+  const registry = new Registry();
+  const redis = createRedis({ url: valuesUrl, log, registry });
+  const logRedis = createRedis({ url, log, registry: new Registry() });
+  await expect.poll(() => redis.isUp && logRedis.isUp).toBe(true);
+  const [outcomes, reads, writes, waits]: [Outcome[], SharedRead[], SharedWrite[], WaitEnd[]] = [[], [], [], []];
+  let races = 0;
+  const sharedTier = new SharedTier({
+    redis,
+    minMakingMs: 0,
+    onRead: (read) => reads.push(read),
+    onWrite: (write) => writes.push(write),
+    onWait: (end) => waits.push(end),
+    ...tier,
+  });
+  const cache = new AnswerCache({
+    openLog: (onChange) => createRedisInvalidationLog({ redis: logRedis, key: 'test:changes', onChange }),
+    maxBytes: 2 ** 24,
+    sharedTier,
+    onOutcome: (outcome) => outcomes.push(outcome),
+    onRace: () => (races += 1),
+    ...cacheOptions,
+  });
+  const operation = cache.record('Test', 'public');
+  return {
+    cache,
+    operation,
+    redis,
+    registry,
+    outcomes,
+    reads,
+    writes,
+    waits,
+    races: () => races,
+    async ask(key, make, tags = ['a']) {
+      const found = await cache.find(key, operation);
+      if (found === null) return make();
+      if (!(found instanceof Making)) return found.body.toString();
+      try {
+        const body = await make();
+        found.keep({ body: Buffer.from(body), tags, maxAgeMs });
+        return body;
+      } finally {
+        found.drop();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      cache.close();
+      redis.close();
+      logRedis.close();
+    },
+  };
+}
