@@ -22,7 +22,7 @@ const minCompressedBytes = 1_024;
 const maxSyncBytes = 64 * 1024;
 /** Characters that come of so many bytes: JSON of a page becomes a third, and base64 adds a third of that. */
 const maxSyncLength = maxSyncBytes / 2;
-const maxDecodedBytes = 64 * 1024 * 1024;
+const maxDecodedBytes = 32 * 1024 * 1024;
 // Level 1 of zstd against brotli at 1, JSON of 16 KiB: 34 + 44 µs against 46 + 29; of 512 KiB: 866 + 292 against 1,613 + 1,002.
 const zstd = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const compressAside = promisify(zstdCompress);

@@ -8,7 +8,7 @@ import { answerKeyPrefix } from './answer-key.ts';
 
 /** A read: found; nothing there; found, but not to be read or too old; Redis did not answer in time. */
 export type SharedRead = 'found' | 'absent' | 'unreadable' | 'failed';
-/** A write: done; not tried, as the answer is too large or too many writes are under way; Redis did not do it. */
+/** A write: done; not tried, as the answer is too large or too much is under way; Redis did not do it. */
 export type SharedWrite = 'stored' | 'skipped' | 'failed';
 
 /** What decodeAnswer() knows: how long this process keeps it is its own affair. */
@@ -24,12 +24,12 @@ export interface SharedAnswersOptions {
 /** Characters: 1 MiB goes through a socket of 1 Gbit/s in 8 ms. */
 const maxValueLength = 1024 * 1024;
 /** What Redis has not taken yet is memory of this process. */
-const maxWritesUnderway = 64;
+const maxBytesUnderway = 16 * 1024 * 1024;
 
 export class SharedAnswers {
   readonly #options: SharedAnswersOptions;
   readonly #keyv: Keyv<string>;
-  #writesUnderway = 0;
+  #bytesUnderway = 0;
 
   constructor(options: SharedAnswersOptions) {
     this.#options = options;
@@ -53,12 +53,13 @@ export class SharedAnswers {
   /** Keeps an answer until it expires. Never rejects: it may just as well not be kept. */
   async write(key: string, answer: Answer): Promise<void> {
     const startedAt = performance.now();
-    const write = this.#writesUnderway < maxWritesUnderway ? await this.#writeNow(key, answer) : 'skipped';
+    const hasSpace = this.#bytesUnderway + answer.bytes <= maxBytesUnderway;
+    const write = hasSpace ? await this.#writeNow(key, answer) : 'skipped';
     this.#options.onWrite?.(write, performance.now() - startedAt);
   }
 
   async #writeNow(key: string, answer: Answer): Promise<SharedWrite> {
-    this.#writesUnderway += 1;
+    this.#bytesUnderway += answer.bytes;
     try {
       const text = await encodeAnswer(answer);
       if (text.length > maxValueLength) return 'skipped';
@@ -66,7 +67,7 @@ export class SharedAnswers {
       if (ttlMs <= 0) return 'skipped';
       return (await this.#run(() => this.#keyv.set(key, text, ttlMs))) === true ? 'stored' : 'failed';
     } finally {
-      this.#writesUnderway -= 1;
+      this.#bytesUnderway -= answer.bytes;
     }
   }
 
