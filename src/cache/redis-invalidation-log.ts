@@ -48,10 +48,15 @@ export function createRedisInvalidationLog(options: RedisInvalidationLogOptions)
 }
 
 /** Says that everything has changed, for who writes past the server; false: Redis did not take it within 2 s. */
-export async function changeEverything(redis: Redis, key: string): Promise<boolean> {
+export function changeEverything(redis: Redis, key: string): Promise<boolean> {
+  return announceChange(redis, key, 'all');
+}
+
+/** Says that something has changed, for who follows no log; false: Redis did not take it within 2 s. */
+export async function announceChange(redis: Redis, key: string, change: Change): Promise<boolean> {
   const until = performance.now() + noticeMs;
   while (performance.now() < until) {
-    if ((await orNull(appendTo(redis, key, 'all'))) !== null) return true;
+    if ((await orNull(appendTo(redis, key, change))) !== null) return true;
     await pause(rejoinPauseMs);
   }
   return false;

@@ -5,7 +5,7 @@ import type { Answer } from './answer-cache.ts';
 import { type Lease, takeLease } from './making-leases.ts';
 import { type SharedAnswer, SharedAnswers, type SharedAnswersOptions } from './shared-answers.ts';
 
-/** How the wait for another process ended: with its answer; with the lease, as it made none; with neither, in time. */
+/** How the wait for another process ended: with its answer; with the lease, as it made none; with neither. */
 export type WaitEnd = 'answered' | 'leased' | 'over';
 
 export interface SharedTierOptions extends SharedAnswersOptions {
@@ -75,7 +75,7 @@ export class SharedTier {
         void lease?.release();
         return end('answered', { answer });
       }
-      if (taken !== 'taken') return end('leased', { answer: null, lease });
+      if (taken !== 'taken') return end(lease ? 'leased' : 'over', { answer: null, lease });
       if (performance.now() - startedAt >= boundMs) return end('over', { answer: null, lease: null });
       await pause(lookEveryMs, undefined, { ref: false });
     }

@@ -28,6 +28,8 @@ export interface CacheProcessOptions {
   readonly url: string;
   /** Where the values are. Default: where the log is. */
   readonly valuesUrl?: string;
+  /** Of the log. */
+  readonly changesKey?: string;
   readonly tier?: Partial<SharedTierOptions>;
   readonly cache?: Partial<AnswerCacheOptions>;
 }
@@ -36,12 +38,12 @@ const maxAgeMs = 300_000;
 
 /** As src/open-cache.ts opens it; answers are shared however fast they are made. */
 export async function openCacheProcess(options: CacheProcessOptions): Promise<CacheProcess> {
-  const { url, valuesUrl = url, tier, cache: cacheOptions } = options;
+  const { url, valuesUrl = url, changesKey = 'test:changes', tier, cache: cacheOptions } = options;
   const log = pino({ level: 'silent' });
   const registry = new Registry();
   const redis = createRedis({ url: valuesUrl, log, registry });
   const logRedis = createRedis({ url, log, registry: new Registry() });
-  await expect.poll(() => redis.isUp && logRedis.isUp).toBe(true);
+  await expect.poll(() => redis.isUp && logRedis.isUp, { timeout: 10_000 }).toBe(true);
   const [outcomes, reads, writes, waits]: [Outcome[], SharedRead[], SharedWrite[], WaitEnd[]] = [[], [], [], []];
   let races = 0;
   const sharedTier = new SharedTier({
@@ -53,7 +55,7 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
     ...tier,
   });
   const cache = new AnswerCache({
-    openLog: (onChange) => createRedisInvalidationLog({ redis: logRedis, key: 'test:changes', onChange }),
+    openLog: (onChange) => createRedisInvalidationLog({ redis: logRedis, key: changesKey, onChange }),
     maxBytes: 2 ** 24,
     sharedTier,
     onOutcome: (outcome) => outcomes.push(outcome),
