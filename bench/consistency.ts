@@ -188,11 +188,17 @@ async function standStill(server: ServerProcess, forMs: number): Promise<void> {
   server.signal('SIGCONT');
 }
 
+/** How it answered, by tier: l2 is what the other process made, or this one before. */
 async function outcomesOf(server: ServerProcess): Promise<string> {
   const text = await (await fetch(`${server.origin}/metrics`)).text();
-  return [...text.matchAll(/^tributary_cache_answers_total\{outcome="(\w+)"\} (\d+)/gm)]
-    .map(([, outcome, count]) => `${count} ${outcome}`)
-    .join(', ');
+  const counts = new Map<string, number>();
+  for (const [, tier, outcome, count] of text.matchAll(
+    /^tributary_cache_answers_total\{tier="(\w+)",outcome="(\w+)",.*\} (\d+)/gm,
+  )) {
+    const name = tier === 'none' ? outcome! : `${outcome} ${tier}`;
+    counts.set(name, (counts.get(name) ?? 0) + Number(count));
+  }
+  return [...counts].map(([name, count]) => `${count} ${name}`).join(', ');
 }
 
 function pick<Item>(items: readonly Item[]): Item {

@@ -10,7 +10,7 @@ export type WaitEnd = 'answered' | 'leased' | 'over';
 
 export interface SharedTierOptions extends SharedAnswersOptions {
   readonly onWait?: (end: WaitEnd, milliseconds: number) => void;
-  /** Answers that are made faster are not shared: Redis would take as long. Default: 1. */
+  /** Answers that are made faster are not shared: a read from Redis takes 60 µs for 2 kB, and 100 µs for 16 kB. Default: 1. */
   readonly minMakingMs?: number;
   /** Answers that take as long to make are made by one process at a time. Default: 50. */
   readonly expensiveMs?: number;
