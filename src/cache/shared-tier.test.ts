@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
 import { takeLease } from './making-leases.ts';
@@ -204,6 +205,14 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
       // Given back, and not only left to end.
       const info = () => one.redis.run((client) => client.info('commandstats'));
       await expect.poll(info).toMatch(/cmdstat_eval:calls=[12],/);
+    });
+
+    test('gives its lease back once, when the others can read it', async () => {
+      const process = await expensive();
+      await keep(process, 'k', 'x');
+      await nextTurn();
+      const info = await process.redis.run((client) => client.info('commandstats'));
+      expect(info).toMatch(/cmdstat_eval:calls=1,/);
     });
 
     test('waits for no owner who has died longer than the lease', async () => {
