@@ -1,22 +1,27 @@
 import type { Logger } from 'pino';
 import { AnswerCache } from './cache/answer-cache.ts';
+import { AnswerPause } from './cache/answer-pause.ts';
 import { type Change, createLocalInvalidationLog } from './cache/invalidation-log.ts';
 import { changesKey, createRedisInvalidationLog } from './cache/redis-invalidation-log.ts';
 import type { Config } from './config.ts';
+import type { Database } from './db/database.ts';
 import type { Redis } from './redis/client.ts';
 import type { Shutdown } from './shutdown.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
-/** The cache of answers of this process; null: the settings want none. */
+/**
+ * The cache of answers of this process; null: the settings want none.
+ * @param database - of a connection that is for this alone, so that no request makes it wait
+ */
 export function openCache(
   { config, log, metrics, shutdown }: { config: Config; log: Logger; metrics: Metrics; shutdown: Shutdown },
-  redis: Redis | null,
+  { redis, database }: { redis: Redis | null; database: Database },
 ): AnswerCache | null {
   const { responseCacheBytes: maxBytes } = config;
   if (maxBytes === 0) return null;
   const cache = new AnswerCache({
     maxBytes,
-    openLog: (onChange) => (redis ? follow(redis, onChange, log) : createLocalInvalidationLog(onChange)),
+    openLog: (onChange) => (redis ? follow({ redis, database }, onChange, log) : createLocalInvalidationLog(onChange)),
     onOutcome: metrics.onAnswer,
     onRemoval: metrics.onAnswerRemoval,
   });
@@ -25,9 +30,14 @@ export function openCache(
   return cache;
 }
 
-function follow(redis: Redis, onChange: (change: Change) => void, log: Logger) {
+function follow(
+  { redis, database }: { redis: Redis; database: Database },
+  onChange: (change: Change) => void,
+  log: Logger,
+) {
   return createRedisInvalidationLog({
     redis,
+    answerPause: new AnswerPause(database),
     key: changesKey,
     onChange,
     onFollowing: (isFollowing) => {
