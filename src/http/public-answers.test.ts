@@ -95,6 +95,9 @@ describe('the answer to what is public', () => {
     const [, seconds] = /^public, max-age=0, s-maxage=(\d+), /.exec((await get(list())) ?? '') ?? [];
     expect(Number(seconds)).toBeGreaterThan(3_000);
     expect(Number(seconds)).toBeLessThanOrEqual(3_600);
+    const [, unknownSeconds] = /s-maxage=(\d+), /.exec((await get(one({ ...shown, id: owner.userId }))) ?? '') ?? [];
+    expect(Number(unknownSeconds)).toBeGreaterThan(40);
+    expect(Number(unknownSeconds)).toBeLessThanOrEqual(60);
     expect(await get(list().replace('{ publicFeatures', '{ viewer { id } publicFeatures'))).toBe('private, no-cache');
   });
 
