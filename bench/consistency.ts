@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
 import { findFreePort } from '../src/testing/free-port.ts';
+import { startTcpProxy, type TcpProxy } from '../src/testing/tcp-proxy.ts';
 import { type ServerProcess, startServer } from './faults/server-process.ts';
 import { createWorld, type World } from './faults/world.ts';
 import { createReport } from './inference/report.ts';
@@ -32,18 +33,29 @@ interface Counts {
 export async function benchConsistency({ minutes }: { minutes: number }): Promise<void> {
   const world = await createWorld();
   const servers: ServerProcess[] = [];
+  // The way of the second process to Redis, which can be cut for it alone.
+  const proxy = await startTcpProxy(Number(new URL(world.redis.url).port));
   try {
-    for (let index = 0; index < 2; index++) {
-      servers.push(await startServer(await findFreePort(), world.environment));
+    for (const redisPort of [new URL(world.redis.url).port, proxy.port]) {
+      const environment = { ...world.environment, REDIS_URL: `redis://127.0.0.1:${redisPort}` };
+      servers.push(await startServer(await findFreePort(), environment));
     }
-    await check(world, servers, minutes);
+    await check({ world, proxy, servers }, minutes);
   } finally {
     for (const server of servers) await server.stop();
+    proxy.close();
     await world.close();
   }
 }
 
-async function check(world: World, servers: readonly ServerProcess[], minutes: number): Promise<void> {
+interface Parts {
+  readonly world: World;
+  readonly proxy: TcpProxy;
+  readonly servers: readonly ServerProcess[];
+}
+
+async function check(parts: Parts, minutes: number): Promise<void> {
+  const { servers } = parts;
   const subjects: Subject[] = [];
   for (let index = 0; index < featureCount; index++)
     subjects.push(await createSubject(servers[0]!, `subject ${index}`));
@@ -62,7 +74,7 @@ async function check(world: World, servers: readonly ServerProcess[], minutes: n
       }
     }
   });
-  const done = disturb(world, servers, over.signal);
+  const done = disturb(parts, over.signal);
   await pause(minutes * 60_000);
   over.abort();
   await Promise.all([...loops, done]);
@@ -139,13 +151,14 @@ async function ask(server: ServerProcess, query: string, variables: object = {})
   return data;
 }
 
-/** Something else each time: Redis away or frozen, tables locked for a moment, a process that stands still. */
-async function disturb(world: World, servers: readonly ServerProcess[], signal: AbortSignal): Promise<void> {
+/** Something else each time: Redis away or frozen, for one process or for both, tables locked, a process that stands still. */
+async function disturb({ world, proxy, servers }: Parts, signal: AbortSignal): Promise<void> {
   const faults = [
     () => lockFeatures(world, 200),
     () => standStill(pick(servers), 500),
     () => freezeRedis(world, 300),
     () => lockFeatures(world, 1_000),
+    () => cutFor(proxy, 4_000),
     () => freezeRedis(world, 3_000),
     () => restartRedis(world, 0),
     () => standStill(pick(servers), 2_500),
@@ -168,6 +181,12 @@ async function lockFeatures(world: World, forMs: number): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+async function cutFor(proxy: TcpProxy, forMs: number): Promise<void> {
+  proxy.cut();
+  await pause(forMs);
+  proxy.mend();
 }
 
 async function freezeRedis({ redis }: World, forMs: number): Promise<void> {

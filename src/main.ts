@@ -66,7 +66,9 @@ async function start(given: Process): Promise<string> {
   log.info(`database: ${server.description}`);
   await migrate(server.connection);
   const redis = openRedis(given);
-  const cache = openCache(given, redis);
+  // Its own writes are no changes of what is answered.
+  const cacheDatabase = openPool(given, { server, onWrite: undefined }, 'cache', 1);
+  const cache = openCache(given, { redis, database: cacheDatabase });
   const pools = { server, onWrite: cache?.onWrite };
   const database = openPool(given, pools, 'requests', config.databasePoolSize);
   const analyticsDatabase = openPool(given, pools, 'analytics', config.analyticsPoolSize);

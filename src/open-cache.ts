@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { AnswerCache } from './cache/answer-cache.ts';
+import { AnswerPause } from './cache/answer-pause.ts';
 import { type Change, createLocalInvalidationLog } from './cache/invalidation-log.ts';
 import { changesKey, createRedisInvalidationLog } from './cache/redis-invalidation-log.ts';
 import { SharedTier } from './cache/shared-tier.ts';
 import type { Config } from './config.ts';
+import type { Database } from './db/database.ts';
 import { createRedis, type Redis } from './redis/client.ts';
 import type { Shutdown } from './shutdown.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -16,15 +18,21 @@ interface Process {
   shutdown: Shutdown;
 }
 
-/** The cache of answers of this process, shared with others where there is Redis; null: the settings want none. */
-export function openCache(given: Process, redis: Redis | null): AnswerCache | null {
+/**
+ * The cache of answers of this process, shared with others where there is Redis; null: the settings want none.
+ * @param database - of a connection that is for this alone, so that no request makes it wait
+ */
+export function openCache(
+  given: Process,
+  { redis, database }: { redis: Redis | null; database: Database },
+): AnswerCache | null {
   const { config, log, metrics, shutdown } = given;
   const { responseCacheBytes: maxBytes } = config;
   if (maxBytes === 0) return null;
   const cache = new AnswerCache({
     ...metrics.cache,
     maxBytes,
-    openLog: (onChange) => (redis ? follow(redis, onChange, log) : createLocalInvalidationLog(onChange)),
+    openLog: (onChange) => (redis ? follow({ redis, database }, onChange, log) : createLocalInvalidationLog(onChange)),
     sharedTier: openSharedTier(given),
   });
   metrics.cache.watch(cache);
@@ -45,9 +53,14 @@ function openSharedTier({ config, log, metrics, shutdown }: Process): SharedTier
   return new SharedTier({ redis, onRead, onWrite, onWait });
 }
 
-function follow(redis: Redis, onChange: (change: Change) => void, log: Logger) {
+function follow(
+  { redis, database }: { redis: Redis; database: Database },
+  onChange: (change: Change) => void,
+  log: Logger,
+) {
   return createRedisInvalidationLog({
     redis,
+    answerPause: new AnswerPause(database),
     key: changesKey,
     onChange,
     onFollowing: (isFollowing) => {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { findFreePort } from '../testing/free-port.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
 import { changeOfPurge } from './purge-tags.ts';
 import { announceChange, changesKey } from './redis-invalidation-log.ts';
@@ -20,14 +21,21 @@ const run = (redisUrl: string, ...args: string[]) =>
   });
 
 describe.skipIf(!hasRedisServer())('npm run cache', () => {
+  let database: TestDatabase;
   let server: TestRedis;
   let server1: CacheProcess;
   let open: (() => unknown)[] = [];
 
+  beforeAll(async () => {
+    database = await createTestDatabase(inject('postgres'));
+  });
+
+  afterAll(() => database.drop());
+
   beforeEach(async () => {
     server = await startTestRedis();
     open = [server.stop];
-    server1 = await openCacheProcess({ url: server.url, changesKey });
+    server1 = await openCacheProcess({ database: database.pool, url: server.url, changesKey });
     open.push(() => server1[Symbol.asyncDispose]());
   });
 

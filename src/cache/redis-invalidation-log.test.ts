@@ -1,14 +1,19 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createRedis, type Redis } from '../redis/client.ts';
+import { startTcpProxy } from '../testing/tcp-proxy.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
+import { AnswerPause } from './answer-pause.ts';
 import type { Change, InvalidationLog, Position } from './invalidation-log.ts';
 import { changeEverything, createRedisInvalidationLog } from './redis-invalidation-log.ts';
 
 const key = 'test:invalidations';
 /** Longer than a process takes to lose a Redis that is away, and to trust one that is back. */
 const patience = { timeout: 10_000 };
+/** A machine that is busy with other tests is no database that is away. */
+const patient = { checkTimeoutMs: 10_000 };
 
 interface Follower {
   readonly log: InvalidationLog;
@@ -19,7 +24,14 @@ interface Follower {
 
 describe.skipIf(!hasRedisServer())('the log of several processes', () => {
   let server: TestRedis;
+  let database: TestDatabase;
   let open: (() => unknown)[] = [];
+
+  beforeAll(async () => {
+    database = await createTestDatabase(inject('postgres'));
+  });
+
+  afterAll(() => database.drop());
 
   beforeEach(async () => {
     server = await startTestRedis();
@@ -30,14 +42,15 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
     for (const close of open.reverse()) await close();
   });
 
-  async function follow(wrap = (redis: Redis) => redis): Promise<Follower> {
-    const redis = createRedis({ url: server.url, log: pino({ level: 'silent' }), registry: new Registry() });
+  async function follow(wrap = (redis: Redis) => redis, url = server.url): Promise<Follower> {
+    const redis = createRedis({ url, log: pino({ level: 'silent' }), registry: new Registry() });
     const told: Change[] = [];
     const following: boolean[] = [];
     await expect.poll(() => redis.isUp).toBe(true);
     const log = createRedisInvalidationLog({
       redis: wrap(redis),
       key,
+      answerPause: new AnswerPause(database.pool, patient),
       onChange: (change) => told.push(change),
       onFollowing: (isFollowing) => following.push(isFollowing),
     });
@@ -168,6 +181,29 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
     await known(other);
     expect(lost.following).toEqual([false, true]);
     expect(other.told).toEqual(['all']);
+  });
+
+  test('a change of a process that alone is cut off reaches those who follow Redis by the database', async () => {
+    const proxy = await startTcpProxy(Number(new URL(server.url).port));
+    open.push(proxy.close);
+    const [lost, other] = [await follow(undefined, `redis://127.0.0.1:${proxy.port}`), await follow()];
+    const since = await known(other);
+    await known(lost);
+    proxy.cut();
+    await lost.log.append(['a']);
+    expect(await other.log.catchUp()).toBeNull();
+    expect(other.log.hasChangedSince(since, ['x'])).toBe(true);
+    // As long as it is away and changes things, nobody keeps answers; the second change waits for nothing.
+    await lost.log.append(['b']);
+    expect(await other.log.catchUp()).toBeNull();
+    proxy.mend();
+    await expect.poll(() => other.log.catchUp(), patience).not.toBeNull();
+    await expect.poll(() => lost.log.catchUp(), patience).not.toBeNull();
+    const now = await known(other);
+    await lost.log.append(['c']);
+    await known(other);
+    expect(other.log.hasChangedSince(now, ['c'])).toBe(true);
+    expect(other.log.hasChangedSince(now, ['x'])).toBe(false);
   });
 
   test('who writes past the servers can say that everything has changed', async () => {

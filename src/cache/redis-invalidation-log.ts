@@ -1,6 +1,7 @@
 /** The log of several processes: a stream in Redis, read on before anything that is kept is answered. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Redis, RedisUnavailable } from '../redis/client.ts';
+import type { AnswerPause } from './answer-pause.ts';
 import { type Change, ChangeHistory, type InvalidationLog, type Position, toPosition } from './invalidation-log.ts';
 
 /** Of the stream by which the processes of one server tell each other what changed. */
@@ -10,6 +11,8 @@ export interface RedisInvalidationLogOptions {
   readonly redis: Redis;
   /** Of the stream. */
   readonly key: string;
+  /** The way to the other processes where Redis is none. */
+  readonly answerPause: AnswerPause;
   /** Told of every change, also of those that other processes made. Must not throw. */
   readonly onChange: (change: Change) => void;
   /** Told when changes cannot be followed any more, and when they can be again. Must not throw. */
@@ -28,7 +31,7 @@ const noticeMs = 2_000;
 /** Within this time every process finds a Redis that is back: its breaker tries again after 1.2 s, its socket after 0.5 s. */
 const settleMs = 2_000;
 const rejoinPauseMs = 50;
-/** So long after a process was there last its changes are sure to be in the stream: less than noticeMs. */
+/** How long after its last word a process counts as one that follows: less than a change without Redis takes to be seen. */
 const followedMs = 1_500;
 const followEveryMs = 500;
 
@@ -36,12 +39,12 @@ const followEveryMs = 500;
  * Follows a stream. All who ask at a time share one read of it, which begins after they asked: so what is kept is
  * answered as fresh as the database would at that moment, for one round trip among many requests.
  *
- * A process that loses Redis answers nothing that is kept, and an append that cannot be delivered waits until every
- * process has lost Redis. When it is back a process appends a change of everything, since nobody could be told what
- * changed meanwhile, and waits for the others to do so before it answers again. Who ends without Redis cannot: so processes
- * that follow the stream say so by a key that goes with them, and one that starts and finds none does it for them. What
- * remains is a process that is cut off alone while others still reach Redis: they answer from before its changes until it is
- * back, or their answers too old.
+ * A process that loses Redis answers nothing that is kept. A change that it cannot deliver is told by a pause in the
+ * database, which it has just reached: others may follow Redis still, and lose it, too, by seeing the pause. When Redis is
+ * back a process appends a change of everything, since nobody could be told what changed meanwhile, ends its pause, and
+ * waits for the others to do so before it answers again. One that ends before that cannot: so processes that follow the
+ * stream say so by a key that goes with them, and one that starts and finds none sends that change for them. What remains is
+ * a process that reaches Redis but not the database, beside one that reaches the database but not Redis.
  */
 export function createRedisInvalidationLog(options: RedisInvalidationLogOptions): InvalidationLog {
   return new RedisInvalidationLog(options);
@@ -62,13 +65,6 @@ export async function announceChange(redis: Redis, key: string, change: Change):
   return false;
 }
 
-/** The stream cannot be followed: no connection, or entries are missing. */
-interface Loss {
-  readonly isOver: Promise<void>;
-  /** Resolves when every other process knows of it, too. */
-  readonly isNoticed: Promise<void>;
-}
-
 class RedisInvalidationLog implements InvalidationLog {
   readonly #options: RedisInvalidationLogOptions;
   readonly #closing = new AbortController();
@@ -78,7 +74,8 @@ class RedisInvalidationLog implements InvalidationLog {
   #history = new ChangeHistory(toPosition(0, 0));
   /** The last entry that was read, as Redis names it; null before the first. */
   #lastId: string | null = null;
-  #loss: Loss | null = null;
+  /** The stream cannot be followed: no connection, entries are missing, or others cannot append. Resolves when it is over. */
+  #loss: Promise<void> | null = null;
   /** Whether a change could not be delivered since the last change of everything was sent. */
   #isChangeOwed = false;
   #reading: Promise<Position | null> | null = null;
@@ -113,8 +110,7 @@ class RedisInvalidationLog implements InvalidationLog {
         return;
       }
       this.#isChangeOwed = true;
-      const loss = this.#lose();
-      await Promise.race([loss.isOver, loss.isNoticed]);
+      await Promise.race([this.#lose(), this.#holdPause()]);
     } finally {
       this.#underway.delete(underway);
     }
@@ -141,6 +137,11 @@ class RedisInvalidationLog implements InvalidationLog {
     this.#reading = this.#nextReading;
     this.#nextReading = null;
     if (this.#loss !== null) return null;
+    const isPaused = this.#options.answerPause.isPaused();
+    if (isPaused !== false && (await isPaused)) {
+      this.#lose();
+      return null;
+    }
     const isWhole = await orNull(this.#lastId === null ? this.#readAll() : this.#readFrom(this.#lastId));
     if (isWhole === false) this.#lose();
     return isWhole && this.#loss === null ? positionOf(this.#lastId!) : null;
@@ -193,10 +194,9 @@ class RedisInvalidationLog implements InvalidationLog {
     return redis.run((client) => client.set(followedKeyOf(key), '', { PXAT: Date.now() + followedMs }));
   }
 
-  #lose(): Loss {
+  #lose(): Promise<void> {
     if (this.#loss !== null) return this.#loss;
-    const isNoticed = pause(noticeMs, undefined, { ref: false });
-    this.#loss = { isOver: this.#rejoin(), isNoticed };
+    this.#loss = this.#rejoin();
     this.#options.onFollowing?.(false);
     return this.#loss;
   }
@@ -204,18 +204,31 @@ class RedisInvalidationLog implements InvalidationLog {
   async #rejoin(): Promise<void> {
     while (!this.#closing.signal.aborted) {
       await pause(rejoinPauseMs, undefined, { ref: false });
-      this.#isChangeOwed = false;
-      const id = await orNull(this.#append('all'));
-      if (id === null) continue;
-      await pause(settleMs, undefined, { ref: false });
-      this.#history = new ChangeHistory(positionOf(id));
-      this.#lastId = id;
-      if ((await orNull(this.#readFrom(id))) !== true || this.#isChangeOwed) continue;
+      if (!(await this.#startAnew()) || this.#isChangeOwed) continue;
       this.#loss = null;
       this.#options.onChange('all');
       this.#options.onFollowing?.(true);
       return;
     }
+  }
+
+  /** false: not yet. */
+  async #startAnew(): Promise<boolean> {
+    const { answerPause } = this.#options;
+    this.#isChangeOwed = false;
+    const id = await orNull(this.#append('all'));
+    if (id === null) return false;
+    // Whoever follows Redis knows now; a pause that stays by mistake only costs time.
+    await answerPause.release().catch(() => {});
+    await pause(settleMs, undefined, { ref: false });
+    this.#history = new ChangeHistory(positionOf(id));
+    this.#lastId = id;
+    return (await orNull(this.#readFrom(id))) === true && !(await answerPause.isPaused());
+  }
+
+  /** Without the database, too, all that is left is that they lose Redis as well. */
+  async #holdPause(): Promise<void> {
+    await this.#options.answerPause.hold().catch(() => pause(noticeMs, undefined, { ref: false }));
   }
 }
 

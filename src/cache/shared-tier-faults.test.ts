@@ -1,8 +1,9 @@
 /** Traps 15 and 17: a store that is slow, frozen, away or refusing must cost nobody an answer. */
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createRedis } from '../redis/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
 import { SharedAnswers } from './shared-answers.ts';
 import { type CacheProcess, openCacheProcess } from './testing-cache-process.ts';
@@ -12,14 +13,21 @@ const patience = { timeout: 10_000 };
 const breakAfterFailures = 3;
 
 describe.skipIf(!hasRedisServer())('a shared tier that does not work', () => {
+  let database: TestDatabase;
   let log: TestRedis;
   let values: TestRedis;
   let process: CacheProcess;
   let keys = 0;
 
+  beforeAll(async () => {
+    database = await createTestDatabase(inject('postgres'));
+  });
+
+  afterAll(() => database.drop());
+
   beforeEach(async () => {
     [log, values] = await Promise.all([startTestRedis(), startTestRedis()]);
-    process = await openCacheProcess({ url: log.url, valuesUrl: values.url });
+    process = await openCacheProcess({ database: database.pool, url: log.url, valuesUrl: values.url });
     await process.ask('first', () => 'x');
     await expect.poll(() => process.writes).toEqual(['stored']);
   });

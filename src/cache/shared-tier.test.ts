@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
 import { takeLease } from './making-leases.ts';
 import { changeEverything } from './redis-invalidation-log.ts';
@@ -9,9 +10,16 @@ import { type CacheProcess, type CacheProcessOptions, openCacheProcess } from '.
 const patience = { timeout: 10_000 };
 
 describe.skipIf(!hasRedisServer())('what all processes keep', () => {
+  let database: TestDatabase;
   let server: TestRedis;
   let open: (() => unknown)[] = [];
   let made = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase(inject('postgres'));
+  });
+
+  afterAll(() => database.drop());
 
   beforeEach(async () => {
     made = 0;
@@ -24,7 +32,7 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
   });
 
   const start = async (options: Partial<CacheProcessOptions> = {}): Promise<CacheProcess> => {
-    const process = await openCacheProcess({ url: server.url, ...options });
+    const process = await openCacheProcess({ database: database.pool, url: server.url, ...options });
     open.push(() => process[Symbol.asyncDispose]());
     return process;
   };

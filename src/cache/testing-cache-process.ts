@@ -1,8 +1,10 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { expect } from 'vitest';
+import type { Database } from '../db/database.ts';
 import { createRedis, type Redis } from '../redis/client.ts';
 import { AnswerCache, type AnswerCacheOptions, Making } from './answer-cache.ts';
+import { AnswerPause } from './answer-pause.ts';
 import type { OperationRecord, Outcome } from './operation-record.ts';
 import { createRedisInvalidationLog } from './redis-invalidation-log.ts';
 import type { SharedRead, SharedWrite } from './shared-answers.ts';
@@ -26,6 +28,7 @@ export interface CacheProcess extends AsyncDisposable {
 
 export interface CacheProcessOptions {
   readonly url: string;
+  readonly database: Database;
   /** Where the values are. Default: where the log is. */
   readonly valuesUrl?: string;
   /** Of the log. */
@@ -38,7 +41,7 @@ const maxAgeMs = 300_000;
 
 /** As src/open-cache.ts opens it; answers are shared however fast they are made. */
 export async function openCacheProcess(options: CacheProcessOptions): Promise<CacheProcess> {
-  const { url, valuesUrl = url, changesKey = 'test:changes', tier, cache: cacheOptions } = options;
+  const { url, database, valuesUrl = url, changesKey = 'test:changes', tier, cache: cacheOptions } = options;
   const log = pino({ level: 'silent' });
   const registry = new Registry();
   const redis = createRedis({ url: valuesUrl, log, registry });
@@ -55,7 +58,14 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
     ...tier,
   });
   const cache = new AnswerCache({
-    openLog: (onChange) => createRedisInvalidationLog({ redis: logRedis, key: changesKey, onChange }),
+    openLog: (onChange) =>
+      createRedisInvalidationLog({
+        redis: logRedis,
+        key: changesKey,
+        // A machine that is busy with other tests is no database that is away.
+        answerPause: new AnswerPause(database, { checkTimeoutMs: 10_000 }),
+        onChange,
+      }),
     maxBytes: 2 ** 24,
     sharedTier,
     onOutcome: (outcome) => outcomes.push(outcome),

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
-import { changes, inserts, rowsAnswered, rowsBy } from '../../db/footprint.ts';
+import { changes, inserts, type KeyedRows, rowsAnswered, rowsBy, rowsWith } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
@@ -62,17 +62,24 @@ export interface TestSummary {
   total: number;
 }
 
-const testSummaries = statement<TestSummary & { featureId: string }>(
-  'listTestSummariesByFeatureId',
-  sql`select ${testCases.featureId} as "featureId",
+export type FeatureTestSummary = TestSummary & { featureId: string };
+
+/** The summaries of the features that a condition on test_cases leaves, one row each. */
+export function summaryQuery(condition: SQL): SQL {
+  return sql`select ${testCases.featureId} as "featureId",
       count(*) filter (where ${testCases.status} = 'PASSED')::integer as passed,
       count(*) filter (where ${testCases.status} = 'FAILED')::integer as failed,
       count(*) filter (where ${testCases.status} = 'PENDING')::integer as pending,
       count(*) filter (where ${testCases.status} = 'SKIPPED')::integer as skipped,
       count(*)::integer as total
     from ${testCases}
-    where ${testCases.organizationId} = ${arg('organizationId')} and ${testCases.featureId} = any(${arg('featureIds')}::uuid[])
-    group by ${testCases.featureId}`,
+    where ${testCases.organizationId} = ${arg('organizationId')} and ${condition}
+    group by ${testCases.featureId}`;
+}
+
+const testSummaries = statement<FeatureTestSummary>(
+  'listTestSummariesByFeatureId',
+  summaryQuery(sql`${testCases.featureId} = any(${arg('featureIds')}::uuid[])`),
   { readsBy: [rowsBy(testCases.featureId, 'featureIds')] },
 );
 
@@ -88,13 +95,14 @@ export interface NewFeature {
   status: Feature['status'];
   complexityPoints: number;
   ownerId: string;
+  isPublic: boolean;
 }
 
 const insertAll = statement<Feature>(
   'insertFeatures',
   sql`with input as (
       select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input(
-        id uuid, position integer, name text, description text, status feature_status, "complexityPoints" smallint, "ownerId" uuid)
+        id uuid, position integer, name text, description text, status feature_status, "complexityPoints" smallint, "ownerId" uuid, "isPublic" boolean)
     ), owned as (
       select input.* from input join users on users.organization_id = ${arg('organizationId')} and users.id = input."ownerId"
     )
@@ -107,12 +115,13 @@ const insertAll = statement<Feature>(
       features.complexityPoints,
       features.ownerId,
       features.completedAt,
+      features.isPublic,
     )})
     select ${arg('organizationId')}::uuid, id, name, description, status, "complexityPoints", "ownerId",
-      case when status = 'DONE' then now() end
+      case when status = 'DONE' then now() end, "isPublic"
     from owned where (select count(*) from owned) = (select count(*) from input) order by position
     returning ${columns(features)}`,
-  { writes: [inserts(features)] },
+  { writes: [inserts(features, rowsAnswered(features.isPublic, 'isPublic'))] },
 );
 
 /**
@@ -136,6 +145,7 @@ export interface FeatureChanges {
   status?: Feature['status'] | undefined;
   complexityPoints?: number | undefined;
   ownerId?: string | undefined;
+  isPublic?: boolean | undefined;
 }
 
 const changeable = {
@@ -145,6 +155,7 @@ const changeable = {
     when ${arg('status')}::feature_status <> 'DONE' then null when ${features.status} = 'DONE' then ${features.completedAt} else now() end`,
   complexityPoints: sql`${bare(features.complexityPoints)} = ${arg('complexityPoints')}`,
   ownerId: sql`${bare(features.ownerId)} = ${arg('ownerId')}`,
+  isPublic: sql`${bare(features.isPublic)} = ${arg('isPublic')}`,
 } satisfies Record<keyof FeatureChanges, SQL>;
 
 /** Of a feature that was not changed since, or of any. */
@@ -165,8 +176,13 @@ const updateByShape = statementByShape<UpdateShape, Feature>(
     where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``}
     returning ${columns(features)}`;
   },
-  { writes: [changes(features, rowsBy(features.id, 'id'))] },
+  ({ changed }) => ({ writes: [changes(features, rowsBy(features.id, 'id'), publicOf(changed))] }),
 );
+
+/** Whether it was public is not known where that is changed: it may have been. */
+function publicOf(changed: UpdateShape['changed']): KeyedRows {
+  return changed.includes('isPublic') ? rowsWith(features.isPublic, true) : rowsAnswered(features.isPublic, 'isPublic');
+}
 
 /**
  * Changes what is given and answers the feature; null when the organization has none with this id, or with this id and
@@ -187,11 +203,18 @@ export async function updateFeature(
   return row ?? null;
 }
 
-const deleteByShape = statementByShape<{ isExpected: boolean }, { id: string }>(
+const deleteByShape = statementByShape<{ isExpected: boolean }, Pick<Feature, 'isPublic'>>(
   'deleteFeature',
   ({ isExpected }) => sql`delete from ${features}
-    where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``} returning id`,
-  { writes: [changes(features, rowsBy(features.id, 'id')), changes(testCases), changes(deployments)] },
+    where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``}
+    returning ${columns(features, ['isPublic'])}`,
+  {
+    writes: [
+      changes(features, rowsBy(features.id, 'id'), rowsAnswered(features.isPublic, 'isPublic')),
+      changes(testCases),
+      changes(deployments),
+    ],
+  },
 );
 
 /**
