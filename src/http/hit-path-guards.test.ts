@@ -23,7 +23,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-const openCache = () => new AnswerCache({ openLog: createLocalInvalidationLog, maxBytes: 2 ** 22 });
+const openCache = () => new AnswerCache({ openLog: createLocalInvalidationLog, maxBytes: 2 ** 24 });
 
 async function serve(options: TestAppOptions, serveOptions: ServeOptions = {}) {
   const app = await createTestApp({ cache: openCache(), ...options });
@@ -129,18 +129,16 @@ describe('where only trusted documents run', () => {
 });
 
 describe('what is checked before an answer', () => {
-  test('is the token, also where that fails at once: the long way says what is wrong', async () => {
+  /** One answer that is kept, for a viewer who is known at once. */
+  async function serveKept(body: Buffer, options: ServeOptions = {}) {
     const viewer: Viewer = { userId: 'u', organizationId: 'o', scopes: ['read'] };
-    const given = { isGood: true };
+    const token = { isGood: true };
     const cache = openCache();
-    const hitPath = new HitPath({
-      cache,
-      trustedProxies: 0,
-      authenticate: () => {
-        if (!given.isGood) throw unauthenticated();
-        return viewer;
-      },
-    });
+    const authenticate = () => {
+      if (!token.isGood) throw unauthenticated();
+      return viewer;
+    };
+    const hitPath = new HitPath({ cache, trustedProxies: 0, authenticate });
     const plan = {
       operationKey: 'k',
       variablesKey: '{}',
@@ -148,23 +146,26 @@ describe('what is checked before an answer', () => {
       cost: 1,
       contentType: 'text/plain',
     } as const;
-    let longWays = 0;
     const graphql: TestHandler = (request, response) => {
-      longWays += 1;
       hitPath.learn(request, plan);
       response.end('the long way');
     };
-    const { ask } = await serve({}, { graphql, hitPath });
+    const served = await serve({}, { graphql, hitPath, ...options });
     const making = await cache.find('k:o:u:read:{}');
     if (making === null || 'etag' in making) throw new Error('expected nothing to be kept yet');
-    making.keep({ body: Buffer.from('kept'), tags: [], maxAgeMs: 60_000 });
+    making.keep({ body, tags: [], maxAgeMs: 60_000 });
+    const ask = async () => (await served.ask('/graphql?query=x')).text();
+    return { ...served, ask, token };
+  }
+
+  test('is the token, also where that fails at once: the long way says what is wrong', async () => {
+    const { ask, token } = await serveKept(Buffer.from('kept'));
     const texts: string[] = [];
     for (const isGood of [true, true, false, true]) {
-      given.isGood = isGood;
-      texts.push(await (await ask('/graphql?query=x')).text());
+      token.isGood = isGood;
+      texts.push(await ask());
     }
     expect(texts).toEqual(['the long way', 'kept', 'the long way', 'kept']);
-    expect(longWays).toBe(2);
   });
 
   test('is the quota, of which both ways tell the same', async () => {
@@ -179,7 +180,10 @@ describe('what is checked before an answer', () => {
     expect(first! - second!).toBeGreaterThan(0);
   });
 
-  test('is whether there is room, which an answer gives back', async () => {
+  test.each([
+    ['small', 4],
+    ['more than the buffers of a connection hold', 12 * 2 ** 20],
+  ])('is whether there is room, which an answer takes until its last byte is out: %s', async (_label, bytes) => {
     const registry = new Registry();
     const limits: AdmissionOptions = {
       maxInFlight: 2,
@@ -189,14 +193,21 @@ describe('what is checked before an answer', () => {
     };
     const admission = createAdmission(limits);
     closing.push(() => admission.close());
-    const { ask, longWays } = await serve({}, { admission });
-    for (let time = 0; time < 10; time++) expect((await ask(viewerQuery)).status).toBe(200);
-    expect(longWays()).toBe(1);
-    await expect
-      .poll(async () => (await registry.getSingleMetric('tributary_requests_in_flight')!.get()).values[0]!.value)
-      .toBe(0);
-    for (let time = 0; time < 2; time++) admission.enter();
-    expect((await ask(viewerQuery)).status).toBe(503);
+    const inFlight = async () =>
+      (await registry.getSingleMetric('tributary_requests_in_flight')!.get()).values[0]!.value;
+    const { ask, port } = await serveKept(Buffer.alloc(bytes, 'x'), { admission });
+    const lengths = [await ask(), await ask(), await ask()].map((text) => text.length);
+    expect(lengths).toEqual(['the long way'.length, bytes, bytes]);
+    await expect.poll(inFlight).toBe(0);
+    const raw = await openRaw(port);
+    raw.socket.pause();
+    raw.socket.write('GET /graphql?query=x HTTP/1.1\r\nhost: x\r\naccept: */*\r\n\r\n');
+    const isStuck = bytes > 2 ** 20;
+    await expect.poll(inFlight).toBe(isStuck ? 1 : 0);
+    for (let free = isStuck ? 1 : 2; free > 0; free--) admission.enter();
+    expect(await ask()).toContain('OVERLOADED');
+    raw.socket.destroy();
+    await expect.poll(inFlight).toBe(isStuck ? 1 : 2);
   });
 });
 
