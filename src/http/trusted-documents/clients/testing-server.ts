@@ -1,0 +1,136 @@
+/** A server with a cache behind a real socket, and what real clients exchange with it. */
+import { expect } from 'vitest';
+import { AnswerCache } from '../../../cache/answer-cache.ts';
+import { createLocalInvalidationLog } from '../../../cache/invalidation-log.ts';
+import type { Viewer } from '../../../context.ts';
+import { createFeatures, createOrganization, createUser } from '../../../testing/seed-builders.ts';
+import { serveApp } from '../../../testing/serve-app.ts';
+import { createTestApp, type TestApp, type TestAppOptions, viewerHeader } from '../../../testing/test-app.ts';
+
+/** One request of a client and its answer. */
+export interface Exchange {
+  method: string;
+  /** Path and query string. */
+  url: string;
+  sent: Headers;
+  /** What was in the body; null: there was none. */
+  body: SentBody | null;
+  status: number;
+  got: Headers;
+}
+
+interface SentBody {
+  query?: string;
+  documentId?: string;
+  extensions?: { persistedQuery?: { sha256Hash: string } };
+}
+
+export interface ClientServer {
+  app: TestApp;
+  /** Of the GraphQL endpoint. */
+  url: string;
+  /** The fetch of a client that is signed in as somebody, or as nobody; what it exchanges is noted. */
+  fetchAs(viewer: Viewer | null): typeof fetch;
+  /** What was exchanged since the last call, in the order of the requests. */
+  take(): Exchange[];
+  close(): Promise<void>;
+}
+
+export async function openClientServer(
+  options: Pick<TestAppOptions, 'settings' | 'trustedDocuments'> = {},
+): Promise<ClientServer> {
+  const cache = new AnswerCache({ openLog: createLocalInvalidationLog, maxBytes: 2 ** 24 });
+  const app = await createTestApp({ ...options, cache });
+  const served = await serveApp(app);
+  let exchanges: Exchange[] = [];
+  return {
+    app,
+    url: `${served.origin}/graphql`,
+    fetchAs: (viewer) => async (input, init) => {
+      const sent = new Headers(init?.headers);
+      sent.set(viewerHeader, JSON.stringify(viewer));
+      const exchange = {
+        method: init?.method ?? 'GET',
+        url: String(input).slice(served.origin.length),
+        sent,
+        body: typeof init?.body === 'string' ? (JSON.parse(init.body) as SentBody) : null,
+      };
+      const position = exchanges.push({ ...exchange, status: 0, got: new Headers() }) - 1;
+      const noted = exchanges;
+      const response = await fetch(input, { ...init, headers: sent });
+      noted[position] = { ...exchange, status: response.status, got: response.headers };
+      return response;
+    },
+    take() {
+      const taken = exchanges;
+      exchanges = [];
+      return taken;
+    },
+    close: () => served.close(),
+  };
+}
+
+/** Somebody, and what they see of `{ viewer { name } features(orderBy: name) { nodes { name } } }`. */
+export interface Person {
+  viewer: Viewer;
+  name: string;
+  features: string[];
+}
+
+/** The viewer of the app, somebody of the same organization, and somebody of another one. */
+export async function createPeople({ viewer, database: { pool } }: TestApp): Promise<Person[]> {
+  const features = ['Alpha', 'Bravo', 'Charlie', 'Delta', 'Echo', 'Foxtrot', 'Golf'];
+  // So that neither the order of creation nor that of ids is the one of the names.
+  await createFeatures(
+    pool,
+    viewer,
+    features.toReversed().map((name) => ({ name })),
+  );
+  const userId = await createUser(pool, viewer.organizationId, 'Grace');
+  const stranger = await createOrganization(pool, 'Other');
+  await createFeatures(pool, stranger, [{ name: 'Theirs' }]);
+  return [
+    { viewer, name: 'Ada', features },
+    { viewer: { ...viewer, userId }, name: 'Grace', features },
+    {
+      viewer: { ...stranger, userId: await createUser(pool, stranger.organizationId, 'Linus') },
+      name: 'Linus',
+      features: ['Theirs'],
+    },
+  ];
+}
+
+/**
+ * Looks at what clients of several viewers exchanged who asked one thing twice, each in turn: one URL, that nobody but
+ * them may keep, was made once for each and answered from the cache then; who has another's ETag gets their own answer.
+ */
+export async function expectPrivateGets(
+  server: ClientServer,
+  people: readonly Person[],
+  exchanges: readonly Exchange[],
+) {
+  expect(new Set(exchanges.map(({ method, url }) => `${method} ${url}`)).size).toBe(1);
+  expect(exchanges.map(({ got }) => got.get('cache-status')?.split(';')[1])).toEqual([
+    ...people.map(() => ' fwd=miss'),
+    ...people.map(() => ' hit'),
+  ]);
+  for (const { status, got } of exchanges) {
+    expect([status, got.get('cache-control')]).toEqual([200, 'private, no-cache']);
+    expect(got.get('vary')?.split(', ')).toEqual(['accept', 'authorization']);
+  }
+  const etags = people.map((_, index) => exchanges[index]!.got.get('etag')!);
+  expect(new Set(etags).size).toBe(people.length);
+  const { url, sent } = exchanges[0]!;
+  for (const [index, { viewer }] of people.entries()) {
+    for (const etag of etags) {
+      const headers = { accept: sent.get('accept')!, 'if-none-match': etag };
+      const response = await server.fetchAs(viewer)(new URL(url, server.url), { headers });
+      expect([response.status, response.headers.get('etag')]).toEqual([
+        etag === etags[index] ? 304 : 200,
+        etags[index],
+      ]);
+      expect((await response.text()).length > 0).toBe(etag !== etags[index]);
+    }
+  }
+  server.take();
+}
