@@ -1,9 +1,4 @@
 /** Apollo Client against the server: persisted-query link by GET, automatic registration, pages, errors, a manifest. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import {
   ApolloClient,
   ApolloLink,
@@ -19,40 +14,30 @@ import { type DocumentNode, print } from 'graphql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../context.ts';
 import { encodeGlobalId } from '../../../schema/global-id.ts';
-import { createFeatures } from '../../../testing/seed-builders.ts';
-import { parseManifest, sha256Of } from '../manifest.ts';
-import { indexDocuments } from '../trusted-documents.ts';
-import { byName, feature, featurePage, myFeatures, renameFeature } from './apollo-operations.ts';
+import { sha256Of } from '../manifest.ts';
+import { feature, featurePage, myFeatures, renameFeature } from './testing-operations.ts';
 import {
   type ClientServer,
   createPeople,
-  type Exchange,
   expectPrivateGets,
+  linesOf,
   openClientServer,
   type Person,
+  persistOperations,
 } from './testing-server.ts';
 
-let folder = '';
 let server: ClientServer;
 let people: Person[];
 let ada: Person;
-/** Runs what is in the manifest of apollo-operations.ts, and nothing else. */
+/** Runs what is in the manifest of testing-operations.ts, and nothing else. */
 let strict: ClientServer;
 let idByName: ReadonlyMap<string, string>;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'apollo-'));
-  const path = join(folder, 'manifest.json');
-  const source = 'src/http/trusted-documents/clients/apollo-operations.ts';
-  await promisify(execFile)(process.execPath, ['src/persist/cli.ts', source, '--typename', '--out', path]);
-  const manifest = await readFile(path, 'utf8');
-  const { operations } = JSON.parse(manifest) as { operations: { id: string; name: string }[] };
-  idByName = new Map(operations.map(({ id, name }) => [name, id]));
+  const { documents: trustedDocuments, idByName: ids } = await persistOperations();
+  idByName = ids;
   server = await openClientServer();
-  strict = await openClientServer({
-    settings: { trustedDocuments: 'only' },
-    trustedDocuments: indexDocuments(parseManifest(manifest)),
-  });
+  strict = await openClientServer({ settings: { trustedDocuments: 'only' }, trustedDocuments });
   people = await createPeople(server.app);
   ada = people[0]!;
 });
@@ -64,7 +49,6 @@ beforeEach(() => {
 afterAll(async () => {
   await server.close();
   await strict.close();
-  await rm(folder, { recursive: true });
 });
 
 interface ClientOptions {
@@ -99,21 +83,8 @@ interface Row {
   name: string;
 }
 
-const idOf = async (name: string) => {
-  const { data } = await createClient(ada.viewer).query<{ features: { nodes: Row[] } }>({
-    query: byName,
-    variables: { name },
-  });
-  return data!.features.nodes[0]!.id;
-};
 const codeOf = (error: unknown) =>
   CombinedGraphQLErrors.is(error) ? error.errors.map(({ extensions }) => extensions?.code) : error;
-const linesOf = (exchanges: readonly Exchange[]) =>
-  exchanges.map(({ method, url, body, status }) => {
-    const text = body?.query ?? new URL(url, server.url).searchParams.get('query');
-    return `${method} ${text ? 'text' : 'hash'} ${status}`;
-  });
-
 describe('an operation', () => {
   const variables = { first: 2 };
   const registered = ['GET hash 404', 'POST text 200'];
@@ -193,7 +164,7 @@ describe('relayStylePagination', () => {
 
 describe('a mutation', () => {
   test('goes by POST, renews the cache of the client by the id, and what the network answers next', async () => {
-    const id = await idOf('Delta');
+    const id = ada.ids.get('Delta')!;
     const client = createClient(ada.viewer);
     const read = { query: feature, variables: { id } } as const;
     const query = client.watchQuery<{ feature: Row }>(read);
@@ -254,10 +225,9 @@ interface Mine {
 
 describe('with a manifest, where only trusted documents run', () => {
   test('the operations of the application run by their ids', async () => {
-    const [{ id }] = await createFeatures(strict.app.database.pool, strict.app.viewer, [{ name: 'One' }]).then(
-      ([row]) => [{ id: encodeGlobalId('Feature', row!.id) }] as const,
-    );
-    const client = createClient(strict.app.viewer, { at: strict, isManifestUsed: true });
+    const [{ viewer, ids }] = (await createPeople(strict.app)) as [Person];
+    const id = ids.get('Golf')!;
+    const client = createClient(viewer, { at: strict, isManifestUsed: true });
     expect(
       (await client.query<Page>({ query: featurePage, variables: { first: 1 } })).data!.features.edges,
     ).toHaveLength(1);

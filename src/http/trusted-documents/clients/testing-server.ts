@@ -1,11 +1,19 @@
 /** A server with a cache behind a real socket, and what real clients exchange with it. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { AnswerCache } from '../../../cache/answer-cache.ts';
 import { createLocalInvalidationLog } from '../../../cache/invalidation-log.ts';
 import type { Viewer } from '../../../context.ts';
+import { encodeGlobalId } from '../../../schema/global-id.ts';
 import { createFeatures, createOrganization, createUser } from '../../../testing/seed-builders.ts';
 import { serveApp } from '../../../testing/serve-app.ts';
 import { createTestApp, type TestApp, type TestAppOptions, viewerHeader } from '../../../testing/test-app.ts';
+import { parseManifest } from '../manifest.ts';
+import { indexDocuments, type TrustedDocuments } from '../trusted-documents.ts';
 
 /** One request of a client and its answer. */
 export interface Exchange {
@@ -70,33 +78,59 @@ export async function openClientServer(
   };
 }
 
+/** Such as `GET hash 404`: the method, how the document was named, the status. */
+export function linesOf(exchanges: readonly Exchange[]): string[] {
+  return exchanges.map(({ method, url, body, status }) => {
+    const { searchParams } = new URL(url, 'http://server');
+    const sent: Record<string, unknown> = body ? { ...body } : Object.fromEntries(searchParams);
+    const kind = sent.query ? 'text' : sent.documentId || url.startsWith('/graphql/') ? 'id' : 'hash';
+    return `${method} ${kind} ${status}`;
+  });
+}
+
+/** The manifest that `npm run persist` makes of testing-operations.ts, and its ids by the names of operations. */
+export async function persistOperations(): Promise<{ documents: TrustedDocuments; idByName: Map<string, string> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'persist-'));
+  try {
+    const path = join(folder, 'manifest.json');
+    const source = 'src/http/trusted-documents/clients/testing-operations.ts';
+    await promisify(execFile)(process.execPath, ['src/persist/cli.ts', source, '--typename', '--out', path]);
+    const manifest = await readFile(path, 'utf8');
+    const { operations } = JSON.parse(manifest) as { operations: { id: string; name: string }[] };
+    return {
+      documents: indexDocuments(parseManifest(manifest)),
+      idByName: new Map(operations.map(({ id, name }) => [name, id])),
+    };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** Somebody, and what they see of `{ viewer { name } features(orderBy: name) { nodes { name } } }`. */
 export interface Person {
   viewer: Viewer;
   name: string;
   features: string[];
+  /** The global ids of the features by name. */
+  ids: ReadonlyMap<string, string>;
 }
 
 /** The viewer of the app, somebody of the same organization, and somebody of another one. */
 export async function createPeople({ viewer, database: { pool } }: TestApp): Promise<Person[]> {
-  const features = ['Alpha', 'Bravo', 'Charlie', 'Delta', 'Echo', 'Foxtrot', 'Golf'];
-  // So that neither the order of creation nor that of ids is the one of the names.
-  await createFeatures(
-    pool,
-    viewer,
-    features.toReversed().map((name) => ({ name })),
-  );
-  const userId = await createUser(pool, viewer.organizationId, 'Grace');
+  const create = async (owner: Viewer, features: string[]) => {
+    // So that neither the order of creation nor that of ids is the one of the names.
+    const named = features.toReversed().map((name) => ({ name }));
+    const rows = await createFeatures(pool, owner, named);
+    return { features, ids: new Map(rows.map(({ id, name }) => [name, encodeGlobalId('Feature', id)])) };
+  };
+  const colleague = { ...viewer, userId: await createUser(pool, viewer.organizationId, 'Grace') };
   const stranger = await createOrganization(pool, 'Other');
-  await createFeatures(pool, stranger, [{ name: 'Theirs' }]);
+  stranger.userId = await createUser(pool, stranger.organizationId, 'Linus');
+  const shared = await create(viewer, ['Alpha', 'Bravo', 'Charlie', 'Delta', 'Echo', 'Foxtrot', 'Golf']);
   return [
-    { viewer, name: 'Ada', features },
-    { viewer: { ...viewer, userId }, name: 'Grace', features },
-    {
-      viewer: { ...stranger, userId: await createUser(pool, stranger.organizationId, 'Linus') },
-      name: 'Linus',
-      features: ['Theirs'],
-    },
+    { viewer, name: 'Ada', ...shared },
+    { viewer: colleague, name: 'Grace', ...shared },
+    { viewer: stranger, name: 'Linus', ...(await create(stranger, ['Theirs'])) },
   ];
 }
 

@@ -1,4 +1,4 @@
-/** What an application asks with Apollo Client; `npm run persist` reads it as well. */
+/** What an application asks: Apollo Client and urql run these documents, and `npm run persist` reads this file. */
 import { gql } from '@apollo/client/core';
 
 const row = gql`
@@ -57,17 +57,6 @@ export const renameFeature = gql`
   mutation RenameFeature($id: ID!, $name: String!) {
     updateFeature(input: { id: $id, name: $name }) {
       feature {
-        ...FeatureRow
-      }
-    }
-  }
-  ${row}
-`;
-
-export const byName = gql`
-  query FeatureByName($name: String!) {
-    features(filter: { nameContains: $name }, first: 1) {
-      nodes {
         ...FeatureRow
       }
     }
