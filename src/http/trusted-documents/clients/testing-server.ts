@@ -1,15 +1,15 @@
 /** A server with a cache behind a real socket, and what real clients exchange with it. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { AnswerCache } from '../../../cache/answer-cache.ts';
 import { createLocalInvalidationLog } from '../../../cache/invalidation-log.ts';
 import type { Viewer } from '../../../context.ts';
+import { readClientDefinitions } from '../../../persist/client-definitions.ts';
+import { printManifest } from '../../../persist/manifest-formats.ts';
+import { persistOperations } from '../../../persist/persisted-operations.ts';
 import { encodeGlobalId } from '../../../schema/global-id.ts';
+import { schema } from '../../../schema/index.ts';
 import { createFeatures, createOrganization, createUser } from '../../../testing/seed-builders.ts';
 import { serveApp } from '../../../testing/serve-app.ts';
 import { createTestApp, type TestApp, type TestAppOptions, viewerHeader } from '../../../testing/test-app.ts';
@@ -108,22 +108,18 @@ export function linesOf(exchanges: readonly Exchange[]): string[] {
   });
 }
 
-/** The manifest that `npm run persist` makes of testing-operations.ts, and its ids by the names of operations. */
-export async function persistOperations(): Promise<{ documents: TrustedDocuments; idByName: Map<string, string> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'persist-'));
-  try {
-    const path = join(folder, 'manifest.json');
-    const source = 'src/http/trusted-documents/clients/testing-operations.ts';
-    await promisify(execFile)(process.execPath, ['src/persist/cli.ts', source, '--typename', '--out', path]);
-    const manifest = await readFile(path, 'utf8');
-    const { operations } = JSON.parse(manifest) as { operations: { id: string; name: string }[] };
-    return {
-      documents: indexDocuments(parseManifest(manifest)),
-      idByName: new Map(operations.map(({ id, name }) => [name, id])),
-    };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+/** The manifest of testing-operations.ts as `npm run persist -- --typename` makes it, and its ids by the names of operations. */
+export async function createManifest(): Promise<{
+  documents: TrustedDocuments;
+  idByName: ReadonlyMap<string, string>;
+}> {
+  const definitions = await readClientDefinitions([join(import.meta.dirname, 'testing-operations.ts')]);
+  const { operations, problems } = persistOperations(schema, definitions, { addsTypename: true });
+  expect(problems).toEqual([]);
+  return {
+    documents: indexDocuments(parseManifest(printManifest(operations, 'apollo'))),
+    idByName: new Map(operations.map(({ id, name }) => [name, id])),
+  };
 }
 
 /** Somebody, and what they see of `{ viewer { name } features(orderBy: name) { nodes { name } } }`. */

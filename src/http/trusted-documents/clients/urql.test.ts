@@ -17,12 +17,12 @@ import { encodeGlobalId } from '../../../schema/global-id.ts';
 import { feature, myFeatures, renameFeature } from './testing-operations.ts';
 import {
   type ClientServer,
+  createManifest,
   createPeople,
   expectPrivateGets,
   linesOf,
   openClientServer,
   type Person,
-  persistOperations,
 } from './testing-server.ts';
 
 let server: ClientServer;
@@ -33,10 +33,12 @@ let strict: ClientServer;
 let idByName: ReadonlyMap<string, string>;
 
 beforeAll(async () => {
-  const { documents: trustedDocuments, idByName: ids } = await persistOperations();
+  const { documents: trustedDocuments, idByName: ids } = await createManifest();
   idByName = ids;
-  server = await openClientServer();
-  strict = await openClientServer({ settings: { trustedDocuments: 'only' }, trustedDocuments });
+  [server, strict] = await Promise.all([
+    openClientServer(),
+    openClientServer({ settings: { trustedDocuments: 'only' }, trustedDocuments }),
+  ]);
   people = await createPeople(server.app);
   ada = people[0]!;
 });
