@@ -169,7 +169,7 @@ describe('with a manifest, where only trusted documents run', () => {
     const client = createStrictClient();
     await client.mutation(renameFeature, { id, name: 'Two' }).toPromise();
     const { data } = await client.query(feature, { id }).toPromise();
-    expect(data!.feature).toMatchObject({ name: 'Two', owner: { name: 'Ada' } });
+    expect(data!.feature).toMatchObject({ __typename: 'Feature', name: 'Two', owner: { name: 'Ada' } });
     expect(linesOf(strict.take())).toEqual(['POST hash 200', 'GET hash 200']);
   });
 
