@@ -23,15 +23,9 @@ export interface Exchange {
   url: string;
   sent: Headers;
   /** What was in the body; null: there was none. */
-  body: SentBody | null;
+  body: Record<string, unknown> | null;
   status: number;
   got: Headers;
-}
-
-interface SentBody {
-  query?: string;
-  documentId?: string;
-  extensions?: { persistedQuery?: { sha256Hash: string } };
 }
 
 export interface ClientServer {
@@ -59,10 +53,8 @@ export async function openClientServer({
   const served = await serveApp(app, () => false, { corsOrigins });
   // Who sends no token is nobody here, and the bytes of a token are the viewer.
   served.server.prependListener('request', ({ headers }) => {
-    headers[viewerHeader] = Buffer.from(
-      headers.authorization?.slice('Bearer '.length) ?? 'bnVsbA',
-      'base64url',
-    ).toString();
+    const token = headers.authorization?.slice('Bearer '.length);
+    headers[viewerHeader] = token ? Buffer.from(token, 'base64url').toString() : 'null';
   });
   let exchanges: Exchange[] = [];
   return {
@@ -76,7 +68,7 @@ export async function openClientServer({
         method: init?.method ?? 'GET',
         url: String(input).slice(served.origin.length),
         sent,
-        body: typeof init?.body === 'string' ? (JSON.parse(init.body) as SentBody) : null,
+        body: typeof init?.body === 'string' ? (JSON.parse(init.body) as Record<string, unknown>) : null,
       };
       const noted = exchanges;
       const position = noted.push({ ...exchange, status: 0, got: new Headers() }) - 1;
@@ -102,7 +94,7 @@ export function bearerOf(viewer: Viewer): string {
 export function linesOf(exchanges: readonly Exchange[]): string[] {
   return exchanges.map(({ method, url, body, status }) => {
     const { searchParams } = new URL(url, 'http://server');
-    const sent: Record<string, unknown> = body ? { ...body } : Object.fromEntries(searchParams);
+    const sent: Record<string, unknown> = body ?? Object.fromEntries(searchParams);
     const kind = sent.query ? 'text' : sent.documentId || url.startsWith('/graphql/') ? 'id' : 'hash';
     return `${method} ${kind} ${status}`;
   });
@@ -114,10 +106,11 @@ export async function createManifest(): Promise<{
   idByName: ReadonlyMap<string, string>;
 }> {
   const definitions = await readClientDefinitions([join(import.meta.dirname, 'testing-operations.ts')]);
-  const { operations, problems } = persistOperations(schema, definitions, { addsTypename: true });
+  const options = { addsTypename: true, format: 'apollo' } as const;
+  const { operations, problems } = persistOperations(schema, definitions, options);
   expect(problems).toEqual([]);
   return {
-    documents: indexDocuments(parseManifest(printManifest(operations, 'apollo'))),
+    documents: indexDocuments(parseManifest(printManifest(operations, options.format))),
     idByName: new Map(operations.map(({ id, name }) => [name, id])),
   };
 }
