@@ -56,7 +56,7 @@ export class HitPath {
   serve(request: IncomingMessage, response: ServerResponse, next: () => void): void {
     const accept = request.headers.accept ?? '';
     if (!isPlain(request) || accept.length > maxAcceptLength) next();
-    else if (request.method === 'GET') this.#serveKey(`${accept}\n${request.url}`, request, response, next);
+    else if (request.method === 'GET') this.#serveKey(`GET ${accept}\n${request.url}`, request, response, next);
     // What came with the headers is there after this turn of the parser; a body that is slow goes the long way.
     else {
       process.nextTick(() => {
@@ -64,7 +64,7 @@ export class HitPath {
         if (body === null) return next();
         this.#bodies.set(request, body);
         request.resume();
-        return this.#serveKey(`${accept}\n${body.toString('latin1')}`, request, response, next);
+        return this.#serveKey(`POST ${accept}\n${body.toString('latin1')}`, request, response, next);
       });
     }
   }
