@@ -153,9 +153,10 @@ function variablesOf({ variableDefinitions = [] }: OperationDefinitionNode, give
 
 /** JSON with the keys of objects in order. */
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
+  return JSON.stringify(value, (_key, part: unknown) => {
+    // Such as 1e400, which JSON would write as null.
+    if (typeof part === 'number' && !Number.isFinite(part)) return { number: String(part) };
+    if (part === null || typeof part !== 'object' || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
 }
