@@ -25,7 +25,7 @@ export interface CachedMixOptions {
   /** Requests a second. */
   readonly rate: number;
   readonly seconds: number;
-  /** The same load before, which is not counted. */
+  /** The same load before at half the rate, which is not counted. */
   readonly warmUpSeconds: number;
   /** on, off, or both in turns. */
   readonly redis: 'on' | 'off' | 'both';
@@ -90,7 +90,7 @@ async function measure(
   pin(server.pid, 0);
   const load = startLoad({ port, tenants, connections });
   try {
-    await load.run({ rate, seconds: warmUpSeconds });
+    await load.run({ rate: rate / 2, seconds: warmUpSeconds });
     const figures = await runCounted(server, load, { rate, seconds });
     describe(label, figures, report);
     const isMet = isReached(figures.run, rate);
@@ -133,7 +133,10 @@ function describe(label: string, { run, outcomes, cpuShare, rssMiB }: Figures, r
   report.figure(
     `${label}: ${Math.round(run.answeredPerSecond)} req/s answered, p50 ${run.p50Ms.toFixed(1)} ms, p95 ${run.p95Ms.toFixed(1)} ms, p99 ${run.p99Ms.toFixed(1)} ms, slowest ${run.maxMs.toFixed(0)} ms`,
   );
-  report.figure(`${label}: ${Math.round(cpuShare * 100)} % of a core, RSS ${Math.round(rssMiB)} MiB`);
+  const cpuMicroseconds = (cpuShare * 1e6) / run.answeredPerSecond;
+  report.figure(
+    `${label}: ${Math.round(cpuShare * 100)} % of a core, ${Math.round(cpuMicroseconds)} µs a request; RSS ${Math.round(rssMiB)} MiB`,
+  );
   report.check(`${label}: ${faults.join(', ') || 'no errors'}`, '0 errors', faults.length === 0);
   const ratio = unexecuted / looks;
   report.check(
@@ -164,12 +167,13 @@ interface Load {
 function startLoad(options: LoadOptions): Load {
   const child = fork(fileURLToPath(new URL('./open-loop.ts', import.meta.url)));
   child.send(options);
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the load ended with ${code}`);
+  });
+  ended.catch(() => {});
   return {
     async run(wanted) {
       child.send(wanted);
-      const ended = once(child, 'exit').then(([code]) => {
-        throw new Error(`the load ended with ${code}`);
-      });
       const [report] = await Promise.race([once(child, 'message'), ended]);
       return report as RunReport;
     },

@@ -4,8 +4,8 @@ import type { Tenant } from './tenants.ts';
 
 const documentCount = 1_000;
 const variablesPerDocument = 5;
-/** Of the popularity of a document with its variables: the one of rank r is asked for r^-1.1 as often as the first. */
-const zipfExponent = 1.1;
+/** Of the popularity of a document with its variables: the one of rank r is asked for r^-1.2 as often as the first. */
+const zipfExponent = 1.2;
 const writeShare = 0.01;
 /** Of reads: the rest are GETs. */
 const postShare = 0.1;
