@@ -15,7 +15,7 @@ import { createTestApp, type TestApp, unlimitedCost } from './test-app.ts';
 import { createTestIssuer, type TestIssuer } from './test-issuer.ts';
 
 export interface CachedServers {
-  /** The database, and a viewer. Its own query() goes past the cache, but what it writes is told to it. */
+  /** The database, a viewer, and query() as whom a test wants, with the same cache. */
   readonly app: TestApp;
   readonly issuer: TestIssuer;
   readonly cache: AnswerCache;
@@ -56,7 +56,7 @@ export async function createCachedServers({
       const auth = { mode: 'tokens', ...issuer.settings } as const;
       const authenticate = createAuthenticator({ auth, database: given.database, dataDir: '', log });
       lent = wrapDependencies({ ...given, authenticate, predictions: { record() {} } });
-      return lent;
+      return { ...lent, authenticate: given.authenticate };
     },
   });
   const dependencies = lent!;
