@@ -17,12 +17,13 @@ program
   )
   .option('--rate <n>', 'requests a second', Number, 10_000)
   .option('--seconds <n>', 'of the measurement', Number, 60)
-  .option('--warm-up-seconds <n>', 'of the same load before it', Number, 30)
+  .option('--warm-up-seconds <n>', 'of half the load before it', Number, 30)
   .addOption(
     new Option('--redis <which>', 'the server with Redis, without, or one after the other')
       .choices(['on', 'off', 'both'])
       .default('both'),
   )
+  .option('--zipf <n>', 'how much more often the popular documents are asked for: the exponent', Number, 1.2)
   .option('--profile <folder>', 'where the server leaves a CPU profile')
   .action(benchCachedMix);
 program

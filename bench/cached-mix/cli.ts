@@ -27,6 +27,8 @@ export interface CachedMixOptions {
   readonly seconds: number;
   /** The same load before at half the rate, which is not counted. */
   readonly warmUpSeconds: number;
+  /** Of the popularity of documents with their variables: the higher, the more of the load is for few of them. */
+  readonly zipf: number;
   /** on, off, or both in turns. */
   readonly redis: 'on' | 'off' | 'both';
   /** Where the server leaves a profile of its CPU, which takes some of it. */
@@ -43,7 +45,7 @@ export async function benchCachedMix(options: CachedMixOptions): Promise<void> {
     const { REDIS_URL: redisUrl, ...alone } = environmentOf(world, issuer.settings);
     const { rate, seconds, warmUpSeconds, redis } = options;
     report.title(
-      `${rate} requests a second for ${seconds} s, after ${warmUpSeconds} s that are not counted: 1,000 trusted documents, 400 viewers of 8 organizations, 1 % writes`,
+      `${rate} requests a second for ${seconds} s, after ${warmUpSeconds} s that are not counted: 1,000 trusted documents (zipf ${options.zipf}), 400 viewers of 8 organizations, 1 % writes`,
     );
     if (redis !== 'off') await measure('with Redis', { ...alone, REDIS_URL: redisUrl! }, { tenants, options, report });
     if (redis !== 'on') await measure('one process', alone, { tenants, options, report });
@@ -83,12 +85,12 @@ async function measure(
   environment: Record<string, string>,
   { tenants, options, report }: Measuring,
 ): Promise<void> {
-  const { rate, seconds, warmUpSeconds, profile } = options;
+  const { rate, seconds, warmUpSeconds, zipf, profile } = options;
   const profiling = profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` };
   const port = await findFreePort();
   const server = await startServer(port, { ...environment, ...profiling });
   pin(server.pid, 0);
-  const load = startLoad({ port, tenants, connections });
+  const load = startLoad({ port, tenants, connections, zipfExponent: zipf });
   try {
     await load.run({ rate: rate / 2, seconds: warmUpSeconds });
     const figures = await runCounted(server, load, { rate, seconds });

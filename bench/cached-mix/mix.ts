@@ -1,11 +1,9 @@
-/** What clients ask: 1,000 trusted documents with five sets of variables each, the popular ones more often, and writes. */
+/** What clients ask: 1,000 trusted documents with three sets of variables each, the popular ones more often, and writes. */
 import { createRandom, type Random } from '../../src/seed/random.ts';
 import type { Tenant } from './tenants.ts';
 
 const documentCount = 1_000;
-const variablesPerDocument = 5;
-/** Of the popularity of a document with its variables: the one of rank r is asked for r^-1.2 as often as the first. */
-const zipfExponent = 1.2;
+const variablesPerDocument = 3;
 const writeShare = 0.01;
 /** Of reads: the rest are GETs. */
 const postShare = 0.1;
@@ -23,8 +21,8 @@ type Kind = 'viewer' | 'feature' | 'features' | 'conversation' | 'conversations'
 
 // Of each twenty documents, from the most to the least popular.
 const kinds = (
-  'viewer feature features conversation feature site feature conversations conversation feature ' +
-  'conversation feature sites feature conversation site feature feature conversation feature'
+  'viewer feature conversation site features feature feature conversation feature sites ' +
+  'feature conversations feature conversation site feature feature conversation feature feature'
 ).split(' ') as Kind[];
 
 /** Two days that lie behind, and end with an hour. */
@@ -96,10 +94,13 @@ export function mixManifest(): Record<string, string> {
   return Object.fromEntries([...reads, ...Object.entries(writes)]);
 }
 
-/** Requests without an end, the same ones for the same seed. Viewers are asked for evenly. */
-export function createMix(tenants: readonly Tenant[], seed: string): () => MixRequest {
+/**
+ * Requests without an end, the same ones for the same seed. All viewers ask as often; a document with its variables that
+ * has the rank r is asked for r^-zipfExponent as often as the first.
+ */
+export function createMix(tenants: readonly Tenant[], zipfExponent: number, seed: string): () => MixRequest {
   const random = createRandom(seed);
-  const rank = createZipf(random, documentCount * variablesPerDocument);
+  const rank = createZipf(random, documentCount * variablesPerDocument, zipfExponent);
   return () => {
     const tenant = random.pick(tenants);
     const token = random.pick(tenant.tokens);
@@ -148,7 +149,7 @@ function variablesOf(number: number, choice: number, { features, conversations, 
     case 'site':
       return { id: ofList(sites), ...days };
     default:
-      return { first: [20, 10, 50, 5, 100][choice]! };
+      return { first: [20, 50, 10][choice]! };
   }
 }
 
@@ -174,11 +175,11 @@ function writeOf(random: Random, tenant: Tenant, token: string): MixRequest {
 }
 
 /** Ranks from 0 on. */
-function createZipf(random: Random, count: number): () => number {
+function createZipf(random: Random, count: number, exponent: number): () => number {
   const sums = new Float64Array(count);
   let sum = 0;
   for (let rank = 0; rank < count; rank++) {
-    sum += (rank + 1) ** -zipfExponent;
+    sum += (rank + 1) ** -exponent;
     sums[rank] = sum;
   }
   return () => {

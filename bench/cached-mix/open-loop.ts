@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly port: number;
   readonly tenants: readonly Tenant[];
   readonly connections: number;
+  /** Of the popularity of requests. */
+  readonly zipfExponent: number;
 }
 
 /** Each message after it: so many requests a second for so long. */
@@ -46,7 +48,7 @@ interface Waiting {
 const [options] = (await once(process, 'message')) as [LoadOptions];
 const idle = Array.from({ length: options.connections }, () => new Connection(options.port));
 const waiting = new Set<Waiting>();
-const nextRequest = createMix(options.tenants, 'cached mix');
+const nextRequest = createMix(options.tenants, options.zipfExponent, 'cached mix');
 for await (const [wanted] of on(process, 'message')) process.send!(await run(wanted as Run));
 
 async function run({ rate, seconds }: Run): Promise<RunReport> {

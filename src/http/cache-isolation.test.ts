@@ -20,7 +20,8 @@ import { indexDocuments, type TrustedDocuments } from './trusted-documents/trust
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const count = Number(process.env.FUZZ_OPERATIONS ?? 1_500);
-const questionsOfEach = 40;
+/** Of each organization and each scope. */
+const questionsOfEach = 20;
 const writeShare = 0.03;
 /** Characters: it has to fit into a URL. */
 const maxLength = 3_000;
@@ -73,20 +74,22 @@ async function createFilled(word: string, level: number): Promise<Organization> 
   return { viewer, word, found: await harvest(servers.app, schema, viewer, word) };
 }
 
-/** Valid ones that may be kept; with ids of the other organization, too. */
+/** Valid ones that may be kept, as many of a viewer's own as of all of an organization; with ids of the other one, too. */
 function writeQuestions(own: Organization, other: Organization): Question[] {
   const data: FuzzData = { own: own.found, ownWord: own.word, foreign: other.found, foreignWord: other.word };
-  const written: Question[] = [];
-  for (let number = 0; written.length < questionsOfEach; number++) {
+  const written = { organization: [] as Question[], viewer: [] as Question[], public: [] as Question[] };
+  const { organization, viewer } = written;
+  for (let number = 0; Math.min(organization.length, viewer.length) < questionsOfEach; number++) {
     const operation = writeOperation(schema, data, seed, number);
     const { query, variables, operationName, isMutation, hasHostileLiteral } = operation;
     if (isMutation || hasHostileLiteral || JSON.stringify(operation).length > maxLength) continue;
     const document = parse(query);
     const wanted = getOperationAST(document, operationName);
-    if (!wanted || validate(schema, document).length > 0 || !answerPolicyOf(schema, document, wanted)) continue;
-    written.push({ id: `${own.word}-${number}`, query, variables, operationName });
+    if (!wanted || validate(schema, document).length > 0) continue;
+    const policy = answerPolicyOf(schema, document, wanted);
+    if (policy) written[policy.scope].push({ id: `${own.word}-${number}`, query, variables, operationName });
   }
-  return written;
+  return [...organization.slice(0, questionsOfEach), ...viewer.slice(0, questionsOfEach), ...written.public];
 }
 
 type Way = (question: Question, headers: Record<string, string>) => [path: string, init: RequestInit];
