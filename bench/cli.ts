@@ -17,7 +17,7 @@ program
   )
   .option('--rate <n>', 'requests a second', Number, 10_000)
   .option('--seconds <n>', 'of the measurement', Number, 60)
-  .option('--warm-up-seconds <n>', 'of half the load before it', Number, 30)
+  .option('--warm-up-seconds <n>', 'of a growing load before it', Number, 60)
   .addOption(
     new Option('--redis <which>', 'the server with Redis, without, or one after the other')
       .choices(['on', 'off', 'both'])
