@@ -65,7 +65,7 @@ async function createFilled(word: string, level: number): Promise<Organization> 
     ['admin', viewer],
     ['reader', { ...viewer, scopes: ['read'] }],
     ['nothing', { ...viewer, scopes: [] }],
-    ['colleague', { ...viewer, userId: colleague, scopes: ['read', 'write'] }],
+    ['colleague', { ...viewer, userId: colleague }],
     ['nobody', null],
   ];
   for (const [name, each] of viewers) {
