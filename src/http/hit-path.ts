@@ -74,14 +74,14 @@ export class HitPath {
     const exchange = { request, response, base };
     const accept = request.headers.accept ?? '';
     if (!isPlain(request) || accept.length > maxAcceptLength) next();
-    else if (request.method === 'GET') return this.#serveKey(`${accept}\n${request.url}`, exchange, next);
+    else if (request.method === 'GET') return this.#serveKey(`GET ${accept}\n${request.url}`, exchange, next);
     // What came with the headers is there after this turn of the parser; a body that is slow goes the long way.
     else {
       process.nextTick(() => {
         const body: Buffer | null = request.read(Number(request.headers['content-length']));
         if (body === null) return next();
         request.resume();
-        this.#serveKey(`${accept}\n${body.toString('latin1')}`, exchange, () => {
+        this.#serveKey(`POST ${accept}\n${body.toString('latin1')}`, exchange, () => {
           this.#bodies.set(request, body);
           next();
         });
