@@ -1,6 +1,7 @@
 /** What HTTP is told of an answer that is kept. */
 import type { Answer } from '../cache/answer-cache.ts';
 import type { CacheScope } from '../schema/policy.ts';
+import { edgeHeaders } from './edge-headers.ts';
 
 /** How it was answered, for Cache-Status (RFC 9211). */
 export type AnswerSource = 'hit' | 'stored';
@@ -13,7 +14,7 @@ const staleSeconds = 10;
  */
 export function answerHeaders(
   method: string | undefined,
-  answer: Pick<Answer, 'etag' | 'madeAtMs' | 'expiresAtMs'>,
+  answer: Pick<Answer, 'etag' | 'tags' | 'madeAtMs' | 'expiresAtMs'>,
   scope: CacheScope,
   source: AnswerSource,
 ): Record<string, string> {
@@ -21,14 +22,17 @@ export function answerHeaders(
   const ttlSeconds = Math.max(0, Math.floor((answer.expiresAtMs - now) / 1_000));
   const status = source === 'hit' ? `tributary; hit; ttl=${ttlSeconds}` : 'tributary; fwd=miss; stored';
   if (method !== 'GET') return { 'cache-status': status };
+  const shared = scope === 'public' ? edgeHeaders(answer) : null;
+  // Of its whole life: those who keep it take the age off.
+  const lifeSeconds = Math.floor((answer.expiresAtMs - answer.madeAtMs) / 1_000);
   return {
     'cache-status': status,
     age: String(Math.floor((now - answer.madeAtMs) / 1_000)),
     etag: answer.etag,
-    'cache-control':
-      scope === 'public'
-        ? `public, max-age=0, s-maxage=${ttlSeconds}, stale-while-revalidate=${staleSeconds}`
-        : 'private, no-cache',
+    'cache-control': shared
+      ? `public, max-age=0, s-maxage=${lifeSeconds}, stale-while-revalidate=${staleSeconds}`
+      : 'private, no-cache',
+    ...shared,
     vary: scope === 'public' ? 'accept' : 'accept, authorization',
   };
 }
