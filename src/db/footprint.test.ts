@@ -2,6 +2,11 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Viewer } from '../context.ts';
 import {
+  listPublicFeaturesByIds,
+  listPublicTestSummaries,
+  publicFeatureList,
+} from '../domains/features/public-queries.ts';
+import {
   deleteFeature,
   featureList,
   insertTestCases,
@@ -88,6 +93,23 @@ describe('what is read', () => {
     ]);
   });
 
+  test('in a list of what is public is what is public', async () => {
+    const read = await readsOf(async (bounded) => {
+      await publicFeatureList.page(bounded, viewer.organizationId, { ...page, order: 'UPDATED_AT' });
+      await publicFeatureList.count(bounded, viewer.organizationId, { status: { status: 'DONE' } });
+    });
+    expect(read).toEqual([tag('features.*'), tag('features.is_public=true')]);
+  });
+
+  test('of a public feature is its row and its test cases', async () => {
+    const read = await readsOf(async (bounded) => {
+      await listPublicFeaturesByIds(bounded, viewer.organizationId, [featureId]);
+      await listPublicTestSummaries(bounded, viewer.organizationId, [featureId]);
+    });
+    const [ofFeature, ofTests] = [tag(`features.id=${featureId}`), tag(`test_cases.feature_id=${featureId}`)];
+    expect(read).toEqual([tag('features.*'), ofFeature, tag('test_cases.*'), ofTests].sort());
+  });
+
   test('a table that a text names itself counts', async () => {
     const members = statement<{ id: string }>(
       'listMembers',
@@ -111,7 +133,9 @@ describe('what is changed', () => {
     const update = updateFeature(pool, viewer.organizationId, featureId, { name: 'Two' }).then(() => {
       isDone = true;
     });
-    await expect.poll(() => written).toEqual([[tag('features'), tag(`features.id=${featureId}`)]]);
+    await expect
+      .poll(() => written)
+      .toEqual([[tag('features'), tag(`features.id=${featureId}`), tag('features.is_public=false')]]);
     const [seen] = await listFeaturesByIds(database.pool, viewer.organizationId, [featureId]);
     expect(seen).toMatchObject({ name: 'Two' });
     expect(isDone).toBe(false);
@@ -128,6 +152,35 @@ describe('what is changed', () => {
       [tag('test_cases'), parent].sort(),
       [tag('test_cases'), parent, tag(`test_cases.id=${id}`)].sort(),
     ]);
+  });
+
+  test('is public, was public or may have been', async () => {
+    const { organizationId } = viewer;
+    const of = (feature: { id: string }, ...kinds: string[]) =>
+      [
+        tag('features'),
+        tag(`features.id=${feature.id}`),
+        ...kinds.map((kind) => tag(`features.is_public=${kind}`)),
+      ].sort();
+    const [open, closed] = await createFeatures(pool, viewer, [{ isPublic: true }, { isPublic: false }]);
+    const [alone] = await createFeatures(pool, viewer, [{ isPublic: false }]);
+    await updateFeature(pool, organizationId, open!.id, { name: 'Renamed' });
+    await updateFeature(pool, organizationId, closed!.id, { name: 'Renamed' });
+    await updateFeature(pool, organizationId, closed!.id, { isPublic: true });
+    await updateFeature(pool, organizationId, closed!.id, { isPublic: false });
+    const ofBoth = [tag('features'), tag('features.is_public=false'), tag('features.is_public=true')];
+    expect(written).toEqual([
+      ofBoth,
+      ofBoth.slice(0, 2),
+      of(open!, 'true'),
+      of(closed!, 'false'),
+      of(closed!, 'true'),
+      of(closed!, 'true'),
+    ]);
+    written = [];
+    for (const feature of [open!, closed!, alone!]) await deleteFeature(pool, organizationId, feature.id);
+    const ofPublic = written.map((tags) => tags.filter((name) => name.includes('is_public')));
+    expect(ofPublic).toEqual(['true', 'false', 'false'].map((kind) => [tag(`features.is_public=${kind}`)]));
   });
 
   test('goes on to what a delete takes with it', async () => {
@@ -151,7 +204,7 @@ describe('what is changed', () => {
       await updateFeature(transaction, viewer.organizationId, featureId, { name: 'Four' });
       expect(written).toEqual([]);
     });
-    expect(written).toEqual([[tag('features'), tag(`features.id=${featureId}`)]]);
+    expect(written).toEqual([[tag('features'), tag(`features.id=${featureId}`), tag('features.is_public=false')]]);
   });
 
   test('is nothing when the database refused the write, or its transaction was rolled back', async () => {

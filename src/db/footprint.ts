@@ -5,8 +5,11 @@
 import { Column, getTableName, is, SQL, Table } from 'drizzle-orm';
 import type { Value } from './database.ts';
 
-/** Where values stand: in an argument of the statement (a list has several), or in a property of the rows it answers. */
-export type ValueSource = { readonly argument: string } | { readonly property: string };
+/**
+ * Where values stand: in an argument of the statement (a list has several), in a property of the rows it answers, or in
+ * its text.
+ */
+export type ValueSource = { readonly argument: string } | { readonly property: string } | { readonly constant: Value };
 
 /** Rows whose column has a value. */
 export interface KeyedRows {
@@ -44,6 +47,11 @@ interface NamedKey {
 /** Rows whose column is, or is in, an argument. */
 export function rowsBy(column: Column, argument: string): KeyedRows {
   return { column, values: { argument } };
+}
+
+/** Rows whose column has this value, whatever the arguments. */
+export function rowsWith(column: Column, constant: Value): KeyedRows {
+  return { column, values: { constant } };
 }
 
 /** Rows whose column is a property of the rows that the statement answers. */
@@ -90,8 +98,7 @@ export function tagsOfReads(
     if (keys.length === 0) tags.push(`${organizationId}/${table}`);
     else tags.push(`${organizationId}/${table}.*`);
     for (const { column, values } of keys) {
-      const given = 'argument' in values ? argumentOf(values.argument) : null;
-      for (const value of listOf(given)) tags.push(`${organizationId}/${table}.${column}=${value}`);
+      for (const value of valuesOf(values, argumentOf, [])) tags.push(`${organizationId}/${table}.${column}=${value}`);
     }
   }
   return tags;
@@ -118,6 +125,7 @@ export function tagsOfWrites(
 
 function valuesOf(source: ValueSource, argumentOf: (argument: string) => Value, rows: readonly unknown[]) {
   if ('argument' in source) return listOf(argumentOf(source.argument));
+  if ('constant' in source) return listOf(source.constant);
   return rows.map((row) => (row as Record<string, string | number>)[source.property]!);
 }
 

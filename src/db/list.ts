@@ -1,5 +1,5 @@
 import type { Database, Value } from './database.ts';
-import { rowsBy } from './footprint.ts';
+import { rowsBy, rowsWith } from './footprint.ts';
 import {
   countQuery,
   isPlanStable,
@@ -59,16 +59,17 @@ export interface NestedList<Row> {
 }
 
 export function createList<Row>(source: ListSource): List<Row> {
-  const isPublic = source.isPublic !== undefined;
+  const { isPublic: column } = source;
+  const footprint = column ? { isPublic: true, readsBy: [rowsWith(column, true)] } : {};
   const pageStatement = statementByShape<PageShape, Row>(
     `list_${source.name}`,
     (shape) => pageQuery(source, shape),
-    (shape) => ({ isPrepared: isPlanStable(source, shape), isPublic }),
+    (shape) => ({ isPrepared: isPlanStable(source, shape), ...footprint }),
   );
   const countStatement = statementByShape<readonly string[], { count: number }>(
     `count_${source.name}`,
     (filters) => countQuery(source, filters),
-    { isPublic },
+    footprint,
   );
   return {
     source,

@@ -1,3 +1,4 @@
+import { getTableName } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { scopes } from '../context.ts';
@@ -9,6 +10,11 @@ import {
   messageList,
 } from '../domains/conversations/queries.ts';
 import { documentList, listDocumentsByIds } from '../domains/documents/queries/document.ts';
+import {
+  listPublicFeaturesByIds,
+  listPublicTestSummaries,
+  publicFeatureList,
+} from '../domains/features/public-queries.ts';
 import {
   deploymentList,
   featureList,
@@ -47,7 +53,14 @@ import type { List, NestedList, PageRequest } from './list.ts';
 import { createPool } from './pool.ts';
 import { epochMs } from './time.ts';
 
-const rootLists: List<unknown>[] = [featureList, conversationList, documentList, siteList, predictionList];
+const rootLists: List<unknown>[] = [
+  featureList,
+  publicFeatureList,
+  conversationList,
+  documentList,
+  siteList,
+  predictionList,
+];
 const nestedLists: NestedList<unknown>[] = [testCaseList, deploymentList, messageList, readingList];
 const lists = [...rootLists, ...nestedLists].map((list) => ({ name: list.source.name, list }));
 /** How Postgres plans a prepared statement the first five times, and how it may plan it later. */
@@ -167,7 +180,9 @@ function maySort({ filters }: PageRequest, scan: Plan): boolean {
 }
 
 test('the lists here are all that pages are made of', () => {
-  expect(lists.map(({ name }) => name).sort()).toEqual(listCases.map((list) => list.table).sort());
+  expect(lists.map(({ list }) => getTableName(list.source.table)).sort()).toEqual(
+    listCases.map((list) => list.table).sort(),
+  );
 });
 
 describe.each(lists)('a page of $name', ({ list }) => {
@@ -216,6 +231,8 @@ test.each(planModes)('what is loaded for many parents never reads a whole table 
       }
     }
     await listTestSummaries(probe, organizationId, featureIds);
+    await listPublicTestSummaries(probe, organizationId, featureIds);
+    await listPublicFeaturesByIds(probe, organizationId, featureIds);
     await listSentimentSummaries(probe, organizationId, conversationIds);
     for (const listByIds of [listFeaturesByIds, listTestCasesByIds, listDeploymentsByIds, listDocumentsByIds]) {
       await listByIds(probe, organizationId, featureIds);

@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 import { newId } from '../db/id.ts';
-import { quote } from './list-cases.ts';
+import { quote } from './list-conditions.ts';
 
 /** An organization with nearly all of many rows, beside a small one. */
 export interface BigTables {
@@ -77,8 +77,8 @@ function inserts(features: number, org: string, user: string): string[] {
   const series = (count: number) => `from generate_series(1, ${count}) as n`;
   const conversations = features / 2;
   return [
-    `insert into features (organization_id, id, name, description, status, complexity_points, owner_id, created_at, updated_at)
-      select ${org}, ${idOf('f')}, ${name}, '', ${status}, n % 50, ${user},
+    `insert into features (organization_id, id, name, description, status, complexity_points, owner_id, is_public, created_at, updated_at)
+      select ${org}, ${idOf('f')}, ${name}, '', ${status}, n % 50, ${user}, n % 23 = 5,
         ${momentOf(features)}, ${momentOf(features)} + (n * 7919 % 1000) * interval '1 hour' ${series(features)}, ${word}`,
     `insert into test_cases (organization_id, id, feature_id, name, status, created_at)
       select organization_id, gen_random_uuid(), id, 'Test', ${ofList(`'PASSED', 'FAILED', 'PENDING', 'SKIPPED'`)}[1 + k % 4]::test_status, created_at

@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 import type { Database, Statement, Value } from '../db/database.ts';
-import { quote } from './list-cases.ts';
+import { quote } from './list-conditions.ts';
 
 /** A statement with the values it would have run with. */
 export interface Captured {

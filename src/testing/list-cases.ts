@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { firstIdAt } from '../db/id.ts';
 import { encodeGlobalId } from '../schema/global-id.ts';
+import { all, identityOf, is, isOneOf, isWithin, orderOf, quote, userIdOf } from './list-conditions.ts';
 import {
   earliestTime,
   latestTime,
@@ -58,23 +59,10 @@ const featureOrders = [
   ['NAME', 'name'],
 ] as const;
 
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
 /** A row's id with its time in front, as a UUIDv7 has it. */
 function idWithTime(row: RandomRow): string {
   return firstIdAt(Date.parse(pick(millisecondTimes, row.time))).slice(0, 14) + row.id.slice(14);
 }
-
-const identityOf = (type: string) => ({ field: 'id', sql: `'${type}:' || id` });
-const userIdOf = (user: string | null) => user && encodeGlobalId('User', user);
-const orderOf = (field: string, wish: Wish) => ({ field, direction: wish.isDescending ? 'DESC' : 'ASC' });
-const isOneOf = (column: string, values: string[] | null) => values && `${column} in (${values.map(quote).join(', ')})`;
-const is = (column: string, value: string | null) => value && `${column} = ${quote(value)}`;
-const isWithin = (column: string, range: Wish['range']) =>
-  range && `${column} >= ${quote(range.from)} and ${column} < ${quote(range.to)}`;
-const all = (...conditions: (string | null)[]) => conditions.filter((condition) => condition !== null);
 
 const features: ListCase = {
   table: 'features',

@@ -1,7 +1,8 @@
 import type postgres from 'postgres';
 import { idAt, newId } from '../db/id.ts';
 import { encodeGlobalId } from '../schema/global-id.ts';
-import { type ListCase, type Question, quote, type World } from './list-cases.ts';
+import type { ListCase, Question, World } from './list-cases.ts';
+import { quote } from './list-conditions.ts';
 import { earliestTime, type RandomRow } from './random-rows.ts';
 
 /** A row in the order of the plain statement. */

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
-import { changes, inserts, rowsAnswered, rowsBy } from '../../db/footprint.ts';
+import { changes, inserts, type KeyedRows, rowsAnswered, rowsBy, rowsWith } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
@@ -121,7 +121,7 @@ const insertAll = statement<Feature>(
       case when status = 'DONE' then now() end, "isPublic"
     from owned where (select count(*) from owned) = (select count(*) from input) order by position
     returning ${columns(features)}`,
-  { writes: [inserts(features)] },
+  { writes: [inserts(features, rowsAnswered(features.isPublic, 'isPublic'))] },
 );
 
 /**
@@ -176,8 +176,13 @@ const updateByShape = statementByShape<UpdateShape, Feature>(
     where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``}
     returning ${columns(features)}`;
   },
-  { writes: [changes(features, rowsBy(features.id, 'id'))] },
+  ({ changed }) => ({ writes: [changes(features, rowsBy(features.id, 'id'), publicOf(changed))] }),
 );
+
+/** Whether it was public is not known where that is changed: it may have been. */
+function publicOf(changed: UpdateShape['changed']): KeyedRows {
+  return changed.includes('isPublic') ? rowsWith(features.isPublic, true) : rowsAnswered(features.isPublic, 'isPublic');
+}
 
 /**
  * Changes what is given and answers the feature; null when the organization has none with this id, or with this id and
@@ -198,11 +203,18 @@ export async function updateFeature(
   return row ?? null;
 }
 
-const deleteByShape = statementByShape<{ isExpected: boolean }, { id: string }>(
+const deleteByShape = statementByShape<{ isExpected: boolean }, Pick<Feature, 'isPublic'>>(
   'deleteFeature',
   ({ isExpected }) => sql`delete from ${features}
-    where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``} returning id`,
-  { writes: [changes(features, rowsBy(features.id, 'id')), changes(testCases), changes(deployments)] },
+    where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``}
+    returning ${columns(features, ['isPublic'])}`,
+  {
+    writes: [
+      changes(features, rowsBy(features.id, 'id'), rowsAnswered(features.isPublic, 'isPublic')),
+      changes(testCases),
+      changes(deployments),
+    ],
+  },
 );
 
 /**
