@@ -1,7 +1,7 @@
 /** Varnish and nginx of a test: real, with the configurations of deploy/cdn, on free ports of loopback. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,11 +45,22 @@ export function hasNginx(): boolean {
   return isThere;
 }
 
+export interface VarnishOptions {
+  /** What it asks the purgers for. Default: nothing. */
+  token?: string;
+  /** Texts of the configuration, and what stands there instead. */
+  replacements?: readonly (readonly [string, string])[];
+}
+
 /** Varnish in front of a server on a port of loopback. */
-export function startTestVarnish(serverPort: number, environment: Record<string, string> = {}): Promise<TestEdge> {
-  return startEdge(environment, (port, folder) => {
+export function startTestVarnish(
+  serverPort: number,
+  { token = '', replacements = [] }: VarnishOptions = {},
+): Promise<TestEdge> {
+  return startEdge({ CDN_PURGE_TOKEN: token }, (port, folder) => {
     const vcl = join(folder, 'varnish.vcl');
-    writeFileSync(vcl, configuration('varnish.vcl', [['.port = "4000"', `.port = "${serverPort}"`]]));
+    const ownPort = ['.port = "4000"', `.port = "${serverPort}"`] as const;
+    writeFileSync(vcl, configuration('varnish.vcl', [ownPort, ...replacements]));
     const listen = ['-a', `127.0.0.1:${port}`, '-f', vcl, '-n', join(folder, 'work'), '-s', 'malloc,64m'];
     return ['varnishd', '-F', ...listen];
   });
@@ -85,6 +96,8 @@ async function startEdge(
 ): Promise<TestEdge> {
   const port = await findFreePort();
   const folder = mkdtempSync(join(tmpdir(), 'tributary-edge-'));
+  // Started by root they go on as users of their own.
+  chmodSync(folder, 0o755);
   const [command, ...args] = commandOf(port, folder) as [string, ...string[]];
   const launch = () => launchEdge(command, args, { port, environment });
   let master = await launch();
