@@ -1,4 +1,5 @@
 import { program } from 'commander';
+import { benchCdn } from './cdn.ts';
 import { benchConsistency } from './consistency.ts';
 import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
@@ -9,6 +10,12 @@ import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchSearch } from './search.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
+program
+  .command('cdn')
+  .description(
+    'a real Varnish in front: what reaches the server, how soon writes are seen, and the edge frozen and dead',
+  )
+  .action(benchCdn);
 program
   .command('consistency')
   .description(

@@ -110,7 +110,8 @@ export class PurgeQueue {
 
   #bound(): void {
     if (this.#waiting.size <= maxWaitingTags && !this.#waiting.has(everythingTag)) return;
-    this.#waiting = new Map([[everythingTag, { sinceMs: this.#oldestOfWaitingMs()!, isRepeat: false }]]);
+    const isRepeat = this.#waiting.values().every((wanted) => wanted.isRepeat);
+    this.#waiting = new Map([[everythingTag, { sinceMs: this.#oldestOfWaitingMs()!, isRepeat }]]);
   }
 
   async #run(): Promise<void> {
