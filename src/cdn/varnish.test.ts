@@ -78,19 +78,6 @@ describe.skipIf(!hasVarnish())('behind Varnish', () => {
       expect(site.takeRequests()).toHaveLength(1);
     });
 
-    test('is kept for what is left of its life when it was kept here before', async () => {
-      await get(site.served.origin + site.pathOf('list'), { accept: json });
-      await expect.poll(async () => Number((await get(site.served.origin + site.pathOf('list'))).headers.age)).toBe(1);
-      site.takeRequests();
-      const ttlOf = (answer: { headers: Record<string, string> }) =>
-        Number(/\d+$/.exec(answer.headers['cache-status']!));
-      await ask('list');
-      const kept = await ask('list');
-      expect(Number(kept.headers.age)).toBeGreaterThanOrEqual(1);
-      expect(ttlOf(kept)).toBeGreaterThan(3_000);
-      expect(site.takeRequests()).toHaveLength(1);
-    });
-
     test('is one object whatever the order of parameters, and one for each media type', async () => {
       const { accept, ...none } = { accept: undefined };
       const path = `/graphql?variables=${new URLSearchParams(site.pathOf('one').split('?')[1]).get('variables')}&documentId=one`;
