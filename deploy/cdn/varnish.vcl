@@ -81,13 +81,6 @@ sub vcl_recv {
     return (hash);
 }
 
-sub vcl_hash {
-    # CORS headers name the page that asked.
-    if (req.http.Origin) {
-        hash_data(req.http.Origin);
-    }
-}
-
 sub vcl_backend_response {
     # Kept is what says how long shared caches may keep it; 120 s by default would keep anything.
     if (beresp.http.Cache-Control !~ "(?i)\bpublic\b" || beresp.http.Cache-Control !~ "(?i)\bs-maxage=[1-9]"

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createOrganization } from '../testing/seed-builders.ts';
 import { viewerHeader } from '../testing/test-app.ts';
 import { hasNginx, startTestNginx, type TestEdge } from '../testing/test-edge.ts';
-import { type DocumentName, type PublicSite, servePublicSite } from './testing-public-site.ts';
+import { type DocumentName, type PublicSite, pages, servePublicSite } from './testing-public-site.ts';
 
 describe.skipIf(!hasNginx())('nginx', () => {
   let site: PublicSite;
@@ -57,6 +57,18 @@ describe.skipIf(!hasNginx())('nginx', () => {
     });
     for (const name of ['cache-tag', 'surrogate-key']) expect(headers).not.toHaveProperty(name);
     expect((await ask('list', { 'if-none-match': headers.etag! })).status).toBe(304);
+  });
+
+  test('answers each page that asks, by its own CORS header', async () => {
+    for (let times = 0; times < 2; times++) {
+      for (const origin of pages) {
+        expect((await ask('one', { origin })).headers['access-control-allow-origin']).toBe(origin);
+      }
+      expect((await ask('one', { origin: 'https://other.example' })).headers).not.toHaveProperty(
+        'access-control-allow-origin',
+      );
+      expect((await ask('one')).headers).not.toHaveProperty('access-control-allow-origin');
+    }
   });
 
   test('keeps nothing that is somebody’s', async () => {

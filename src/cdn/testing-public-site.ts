@@ -22,6 +22,9 @@ const documents = {
   own: 'query Own { viewer { id } }',
 };
 
+/** Those that may call it, by CORS. */
+export const pages = ['https://one.example', 'https://two.example'] as const;
+
 export type DocumentName = keyof typeof documents;
 
 export interface PublicSite {
@@ -55,7 +58,7 @@ export async function servePublicSite(): Promise<PublicSite> {
   });
   const trusted = Object.entries(documents).map(([id, body]) => ({ id, body, sha256: sha256Of(body) }));
   const app = await createTestApp({ cache, trustedDocuments: indexDocuments(trusted) });
-  const served = await serveApp(app);
+  const served = await serveApp(app, () => false, { corsOrigins: [...pages] });
   served.server.on('request', ({ url = '', headers }) => {
     const forwardedFor = headers['x-forwarded-for'] as string | undefined;
     if (url.startsWith('/graphql')) requests.push({ url, forwardedFor });

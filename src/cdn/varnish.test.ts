@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createOrganization } from '../testing/seed-builders.ts';
 import { hasVarnish, startTestVarnish, type TestEdge } from '../testing/test-edge.ts';
 import { createPurger, type Purger, type PurgerOptions } from './purger.ts';
-import { type DocumentName, type PublicSite, purgerOptions, servePublicSite } from './testing-public-site.ts';
+import { type DocumentName, type PublicSite, pages, purgerOptions, servePublicSite } from './testing-public-site.ts';
 
 const json = 'application/json';
 
@@ -76,6 +76,18 @@ describe.skipIf(!hasVarnish())('behind Varnish', () => {
       const unchanged = await ask('one', undefined, { 'if-none-match': headers.etag! });
       expect([unchanged.status, unchanged.text]).toEqual([304, '']);
       expect(site.takeRequests()).toHaveLength(1);
+    });
+
+    test('is for each page that asks, by its own CORS header', async () => {
+      for (let times = 0; times < 2; times++) {
+        for (const origin of pages) {
+          expect((await ask('one', undefined, { origin })).headers['access-control-allow-origin']).toBe(origin);
+        }
+        expect((await ask('one', undefined, { origin: 'https://other.example' })).headers).not.toHaveProperty(
+          'access-control-allow-origin',
+        );
+        expect((await ask('one')).headers).not.toHaveProperty('access-control-allow-origin');
+      }
     });
 
     test('is one object whatever the order of parameters, and one for each media type', async () => {
