@@ -111,6 +111,14 @@ sub vcl_deliver {
     if (obj.hits > 0) {
         set resp.http.Cache-Status = "varnish; hit; ttl=" + regsub(obj.ttl, "\..*", "");
     } else {
-        set resp.http.Cache-Status = resp.http.Cache-Status + ", varnish; fwd=miss";
+        set resp.http.X-Forward = "varnish; fwd=miss";
+        if (obj.uncacheable) {
+            set resp.http.X-Forward = "varnish; fwd=bypass";
+        }
+        if (resp.http.Cache-Status) {
+            set resp.http.X-Forward = resp.http.Cache-Status + ", " + resp.http.X-Forward;
+        }
+        set resp.http.Cache-Status = resp.http.X-Forward;
+        unset resp.http.X-Forward;
     }
 }
