@@ -12,7 +12,7 @@ import type { HitPath } from './hit-path.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { assignRequestId } from './request-id.ts';
 import { createSecurityHeaders, defaultCacheControl } from './security-headers.ts';
-import { readDocumentPath } from './trusted-documents/document-path.ts';
+import { isDocumentPath, readDocumentPath } from './trusted-documents/document-path.ts';
 
 /** What /readyz says: ready or not, and why. */
 export interface Readiness {
@@ -46,12 +46,7 @@ export function createListener(options: ListenerOptions): RequestListener {
   const serveGraphql = createGraphqlListener(options);
   return (request, response) => {
     const path = pathOf(request.url ?? '/');
-    if (path === '/graphql') return serveGraphql(request, response);
-    const documentUrl = path.startsWith('/graphql/') ? readDocumentPath(request.url!) : null;
-    if (documentUrl !== null) {
-      request.url = documentUrl;
-      return serveGraphql(request, response);
-    }
+    if (path === '/graphql' || isDocumentPath(path)) return serveGraphql(request, response);
     setHeaders(response, [...securityHeaders(request), ...defaultCacheControl]);
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(request, response, path);
     if (path === '/healthz') return sendJson(response, 200, { status: 'alive' });
@@ -152,6 +147,7 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
     }
     const goLongWay = () => {
       setBaseHeaders(response, base);
+      request.url = readDocumentPath(request.url!) ?? request.url!;
       graphql(request, response);
     };
     const isAnswered = hitPath?.serve(request, response, base, goLongWay);
