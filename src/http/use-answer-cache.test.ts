@@ -69,10 +69,10 @@ const ask = async (document: string, as: Viewer | null = viewer, variables: obje
   return { data, errors };
 };
 
-const askFresh = async (document: string) => {
+const askFresh = async (document: string, as: Viewer | null = viewer) => {
   const response = await fresh.fetch('http://test/graphql', {
     method: 'POST',
-    headers: { 'content-type': 'application/json', [viewerHeader]: JSON.stringify(viewer) },
+    headers: { 'content-type': 'application/json', [viewerHeader]: JSON.stringify(as) },
     body: JSON.stringify({ query: document }),
   });
   const { data, errors } = (await response.json()) as { data: unknown; errors: unknown };
@@ -199,6 +199,20 @@ describe('what the schema offers', () => {
     ];
   };
 
+  /** What everybody may ask, those of the viewer's organization too. */
+  const publicDocuments = () => {
+    const organizationId = JSON.stringify([...found.ids.get('Organization')!][0]);
+    const feature = 'id name description status updatedAt testSummary { passed failed pending total }';
+    return [
+      `{ publicFeatures(organizationId: ${organizationId}) { totalCount nodes { ${feature} } } }`,
+      `{ publicFeatures(organizationId: ${organizationId}) { totalCount nodes { name } } }`,
+      `{ publicFeatures(organizationId: ${organizationId}, status: DONE, last: 2) { edges { cursor node { name } } } }`,
+      ...[...found.ids.get('Feature')!].map(
+        (id) => `{ publicFeature(organizationId: ${organizationId}, id: "${id}") { ${feature} } }`,
+      ),
+    ];
+  };
+
   test('is kept, unless a part of it may not be', async () => {
     for (const document of documents()) expect((await ask(document)).errors, document).toBeUndefined();
     outcomes = [];
@@ -215,11 +229,15 @@ describe('what the schema offers', () => {
     'is answered as it is after %s',
     async (_label, mutation) => {
       const asked = documents();
-      for (const document of asked) await ask(document);
+      for (const document of [...asked, ...publicDocuments()]) await ask(document);
       const before = changes;
       await ask(printed(mutation));
       expect(changes).toBeGreaterThan(before);
       for (const document of asked) expect(await ask(document), document).toEqual(await askFresh(document));
+      for (const document of publicDocuments()) {
+        const expected = await askFresh(document, null);
+        for (const as of [null, viewer]) expect(await ask(document, as), document).toEqual(expected);
+      }
     },
   );
 });

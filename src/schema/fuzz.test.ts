@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../config.ts';
 import type { Viewer } from '../context.ts';
-import { createFullOrganization } from '../testing/full-organization.ts';
+import { createFullOrganization, hideFeatures } from '../testing/full-organization.ts';
 import { listCoordinates } from '../testing/fuzz/coverage.ts';
 import { describeFailure, type FuzzFailure, type FuzzReport, runFuzz } from '../testing/fuzz/run-fuzz.ts';
 import { type Harvest, harvest } from '../testing/harvest.ts';
+import { createModelFolder, type ModelFolder } from '../testing/model-versions.ts';
+import { createFeatures, createUser } from '../testing/seed-builders.ts';
 import { digestTables, listUuids } from '../testing/table-digest.ts';
 import { createTestApp, type TestApp } from '../testing/test-app.ts';
+import { encodeGlobalId } from './global-id.ts';
 import { schema } from './index.ts';
 
 /**
@@ -23,18 +26,28 @@ const foreignLevel = 700_000;
 const { limits } = readConfig({ NODE_ENV: 'test' });
 
 let app: TestApp;
+let models: ModelFolder;
 let foreign: Viewer;
 let foreignDigest: unknown;
+/** What the foreign organization shows to everybody. */
+let shown: string;
 let report: FuzzReport;
 
 beforeAll(
   async () => {
-    app = await createTestApp({ settings: { limits, rateLimits: { viewer: null, address: null } } });
+    // Two versions, so that one can stand in another's shadow.
+    models = await createModelFolder({ 'energy-forecast': ['2'] });
+    app = await createTestApp({
+      modelsDirectory: models.directory,
+      settings: { limits, rateLimits: { viewer: null, address: null } },
+    });
     foreign = await createFullOrganization(app.database.pool, { word: foreignWord, level: foreignLevel, count: 3 });
     const foreignHarvest = await harvestWithoutLimit(foreign, foreignWord);
     // What inference was asked for is kept, too, a moment later.
     await app.predictions.flush();
+    await hideFeatures(app.database.pool, foreign);
     const uuids = await listUuids(app.database.pool, foreign.organizationId);
+    shown = await showFeature(foreignHarvest);
     foreignDigest = await digestTables(app.database.pool, foreign.organizationId);
     const numbers = only === null ? Array.from({ length: count }, (_, number) => number) : [only];
     const startMs = performance.now();
@@ -51,7 +64,19 @@ beforeAll(
   Math.max(300_000, count * 60),
 );
 
-afterAll(() => app.close());
+afterAll(async () => {
+  await app.close();
+  await models[Symbol.asyncDispose]();
+});
+
+/** One feature of the foreign organization that anybody may see: its id is among those that are tried. */
+async function showFeature({ ids }: Harvest): Promise<string> {
+  const ownerId = await createUser(app.database.pool, foreign.organizationId, `Ada ${foreignWord}`);
+  const [feature] = await createFeatures(app.database.pool, foreign, [{ name: 'Shown', ownerId, isPublic: true }]);
+  const id = encodeGlobalId('PublicFeature', feature!.id);
+  ids.get('PublicFeature')!.add(id);
+  return id;
+}
 
 /** Asks for whole pages of everything, which costs more than a client may. */
 async function harvestWithoutLimit(viewer: Viewer, word: string): Promise<Harvest> {
@@ -95,6 +120,12 @@ describe('random operations', () => {
 
   test('change nothing of another organization', async () => {
     expect(await digestTables(app.database.pool, foreign.organizationId)).toEqual(foreignDigest);
+  });
+
+  test('leave what another organization shows to be seen', async () => {
+    const organizationId = encodeGlobalId('Organization', foreign.organizationId);
+    const document = `{ publicFeature(organizationId: "${organizationId}", id: "${shown}") { name } }`;
+    expect((await app.query(document, {}, null)).data).toEqual({ publicFeature: { name: 'Shown' } });
   });
 
   test('leave a server that answers right', async () => {

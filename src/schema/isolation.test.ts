@@ -1,13 +1,17 @@
 import { type GraphQLSchema, isObjectType } from 'graphql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Viewer } from '../context.ts';
-import { createFullOrganization } from '../testing/full-organization.ts';
+import { newId } from '../db/id.ts';
+import { insertTestCases } from '../domains/features/queries.ts';
+import { createFullOrganization, hideFeatures } from '../testing/full-organization.ts';
 import { edgeTypeOf, type Harvest, harvest, valuesOf } from '../testing/harvest.ts';
 import { createModelFolder, type ModelFolder } from '../testing/model-versions.ts';
 import { listOperations, listSlots, type Operation, printOperation, type Slot } from '../testing/schema-walk.ts';
+import { createFeatures, createUser } from '../testing/seed-builders.ts';
 import { isCursor, isFreeText, listNodeTypes, nodeTypeOf } from '../testing/slot-values.ts';
 import { digestTables, listUuids } from '../testing/table-digest.ts';
 import { type Answer, createTestApp, type TestApp, unlimitedCost } from '../testing/test-app.ts';
+import { encodeGlobalId } from './global-id.ts';
 import { schema } from './index.ts';
 
 /**
@@ -16,9 +20,11 @@ import { schema } from './index.ts';
  */
 const secret = 'quokkasecret';
 const ownWord = 'plainword';
-/** Nothing of an organization is in them: they may be read without signing in. */
+/** They may be read without signing in: nothing of an organization is in them, or only what is public, and A has hidden that. */
 const publicFields = [
   'viewer',
+  'publicFeature',
+  'publicFeatures',
   'models',
   'model',
   'node(Model)',
@@ -55,6 +61,7 @@ beforeAll(async () => {
   for (const query of queries) answersAlone.set(query.label, await askOwn(query));
   a = await createFullOrganization(app.database.pool, { word: secret, level: 700_000, count: 3 });
   ofA = await harvest(app, schema, a, secret);
+  await hideFeatures(app.database.pool, a);
   uuidsOfA = await listUuids(app.database.pool, a.organizationId);
 });
 
@@ -92,6 +99,7 @@ describe('the data of the test', () => {
 
   test('lets A see the secret in everything that is A’s', async () => {
     const silent = ['models', 'model', 'analytics', 'predictions', 'predict', 'sentiment'];
+    silent.push('publicFeature', 'publicFeatures');
     for (const query of queries) {
       if (silent.includes(query.label) || /Model|Prediction/.test(query.label)) continue;
       const answer = await app.query(printPlainly(query, ofA, secret), {}, a);
@@ -161,6 +169,44 @@ describe('without a viewer', () => {
       expect(Object.values(answer.data ?? {}).flat()).toEqual(answer.data ? [null] : []);
     },
   );
+});
+
+describe('what A shows to everybody', () => {
+  const shown = 'For everybody';
+  let organizationId: string;
+  let id: string;
+
+  beforeAll(async () => {
+    const ownerId = await createUser(app.database.pool, a.organizationId, `Ada ${secret}`);
+    const [feature] = await createFeatures(app.database.pool, a, [{ name: shown, ownerId, isPublic: true }]);
+    const tests = [{ id: newId(), name: `Test ${secret}`, status: 'PASSED' } as const];
+    await insertTestCases(app.database.pool, a.organizationId, feature!.id, tests);
+    organizationId = encodeGlobalId('Organization', a.organizationId);
+    id = encodeGlobalId('PublicFeature', feature!.id);
+    // All ids of A, also those of what is beside the feature.
+    uuidsOfA = (await listUuids(app.database.pool, a.organizationId)).filter((uuid) => uuid !== feature!.id);
+  });
+
+  test.each([
+    ['B', () => b],
+    ['nobody', () => null],
+  ])('is all that %s sees', async (_who, as) => {
+    const fields = 'id name description status updatedAt testSummary { passed total }';
+    const document = `{ publicFeature(organizationId: "${organizationId}", id: "${id}") { ${fields} }
+      publicFeatures(organizationId: "${organizationId}") { totalCount nodes { ${fields} } edges { cursor } } }`;
+    const answer = await app.query(document, {}, as());
+    const feature = { id, name: shown, description: '', status: 'PLANNED', testSummary: { passed: 1, total: 1 } };
+    expect(answer.data).toMatchObject({ publicFeature: feature, publicFeatures: { totalCount: 1, nodes: [feature] } });
+    expectNothingOfA(answer, document);
+  });
+
+  test.each(queries.map((query) => [query.label, query]))('brings nothing else of A into %s', async (_label, query) => {
+    const given = valuesOf(schema, { ...ofA, ids: new Map(ofA.ids).set('PublicFeature', new Set([id])) }, ownWord);
+    for (const viewer of [b, null]) {
+      const document = printOperation(schema, query, { includes: () => false, value: given });
+      expectNothingOfA(await app.query(document, {}, viewer), document);
+    }
+  });
 });
 
 /** The operation with each id, each cursor and each text of A in turn, and with all ids of A at once. */

@@ -37,6 +37,10 @@ export function isFreeText(slot: Slot): boolean {
   return slot.type === 'String' && !isCursor(slot) && !hasOwnForm;
 }
 
+export function isShare({ name }: Slot): boolean {
+  return name in shares;
+}
+
 function isKey({ name }: Slot): boolean {
   return name === 'idempotencyKey';
 }

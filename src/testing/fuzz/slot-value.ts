@@ -3,7 +3,7 @@ import type { Random } from '../../seed/random.ts';
 import { fullRange } from '../full-organization.ts';
 import { edgeTypeOf, type Harvest } from '../harvest.ts';
 import type { Json, Slot } from '../schema-walk.ts';
-import { isCursor, isFreeText, listNodeTypes, nodeTypeOf, plainValue } from '../slot-values.ts';
+import { isCursor, isFreeText, isShare, listNodeTypes, nodeTypeOf, plainValue } from '../slot-values.ts';
 import { hostileJson, hostileNumbers, hostileText, hostileTimes, tampered } from './hostile-values.ts';
 
 /** Whose values an operation may use. */
@@ -57,7 +57,8 @@ function plausible(schema: GraphQLSchema, random: Random, data: FuzzData, slot: 
   if (slot.type === 'ID') return anyOf(random, data.own.ids.get(nodeTypeOf(schema, slot)));
   if (isCursor(slot)) return anyOf(random, data.own.cursors.get(edgeTypeOf(slot)));
   if (slot.type === 'Int') return random.integer(slot.coordinate.endsWith('(first:)') ? 0 : 1, 4);
-  if (slot.type === 'Float') return random.integer(-5_000, 5_000) / 8;
+  // Nearly all other shares of a whole are refused, and few rollouts would ever succeed.
+  if (slot.type === 'Float') return isShare(slot) ? plainValue(schema, slot, '') : random.integer(-5_000, 5_000) / 8;
   if (slot.type === 'Boolean') return random.chance(0.5);
   if (slot.type === 'DateTime') return random.chance(0.5) ? momentInRange(random) : plainValue(schema, slot, '');
   if (isFreeText(slot)) return `${data.ownWord} ${random.integer(0, 9)}`;

@@ -3,6 +3,7 @@ import type { Viewer } from '../../../context.ts';
 import { encodeGlobalId } from '../../../schema/global-id.ts';
 import { createFeatures, createOrganization, createTestCases } from '../../../testing/seed-builders.ts';
 import { countStatements, createTestApp, type TestApp } from '../../../testing/test-app.ts';
+import { listPublicTestSummaries } from '../public-queries.ts';
 import type { Feature } from '../tables.ts';
 
 let app: TestApp;
@@ -94,6 +95,12 @@ describe('a public feature', () => {
       issues: [{ path: 'id', message: 'expected the id of a PublicFeature or Feature' }],
     });
   });
+});
+
+test('the tests of what is not public are not counted', async () => {
+  const ids = [shown[0]!.id, hidden.id];
+  const summaries = await listPublicTestSummaries(app.database.pool, owner.organizationId, ids);
+  expect(summaries.map(({ featureId }) => featureId)).toEqual([shown[0]!.id]);
 });
 
 describe('the public features', () => {
