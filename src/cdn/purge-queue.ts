@@ -22,8 +22,11 @@ export interface PurgeOutcome {
   readonly isRetry: boolean;
 }
 
-/** Writes of this time are purged by one request: the first at once, the next together. */
-const intervalMs = 20;
+/**
+ * From the begin of one request to the next: a write that comes alone is purged at once, those of the time after it
+ * together. 20 ms made writes in a row take 22 ms instead of 8 ms.
+ */
+const intervalMs = 10;
 /** A batch of Cloudflare takes 100, one of Fastly 256; they are 1.3 KiB of a header. */
 const maxTagsOfRequest = 100;
 /** More than this is purged as everything. */
@@ -119,8 +122,10 @@ export class PurgeQueue {
     // What else is written in this turn goes along.
     await null;
     while (this.#waiting.size > 0 && !signal.aborted) {
+      const startedMs = performance.now();
       await this.#sendWaiting();
-      const waitMs = this.#failures === 0 ? intervalMs : backoffMs(this.#failures);
+      const restMs = intervalMs - (performance.now() - startedMs);
+      const waitMs = this.#failures === 0 ? Math.max(0, restMs) : backoffMs(this.#failures);
       await pause(waitMs, undefined, { signal }).catch(() => {});
     }
     this.#running = null;
