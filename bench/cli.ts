@@ -1,5 +1,6 @@
 import { Option, program } from 'commander';
 import { benchCachedMix } from './cached-mix/cli.ts';
+import { benchCdn } from './cdn.ts';
 import { benchConsistency } from './consistency.ts';
 import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
@@ -26,6 +27,12 @@ program
   .option('--zipf <n>', 'how much more often the popular documents are asked for: the exponent', Number, 1.2)
   .option('--profile <folder>', 'where the server leaves a CPU profile')
   .action(benchCachedMix);
+program
+  .command('cdn')
+  .description(
+    'a real Varnish in front: what reaches the server, how soon writes are seen, and the edge frozen and dead',
+  )
+  .action(benchCdn);
 program
   .command('consistency')
   .description(
