@@ -26,6 +26,7 @@ import { createCachedEngine } from './inference/prediction-cache.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
 import { openCache } from './open-cache.ts';
 import { openEngine } from './open-engine.ts';
+import { openPurger, writeListener } from './open-purger.ts';
 import { createRedis, type Redis } from './redis/client.ts';
 import { seedDemoOnce } from './seed/demo.ts';
 import { createShutdown, type Shutdown } from './shutdown.ts';
@@ -69,7 +70,7 @@ async function start(given: Process): Promise<string> {
   // Its own writes are no changes of what is answered.
   const cacheDatabase = openPool(given, { server, onWrite: undefined }, 'cache', 1);
   const cache = openCache(given, { redis, database: cacheDatabase });
-  const pools = { server, onWrite: cache?.onWrite };
+  const pools = { server, onWrite: writeListener(cache, openPurger(given)) };
   const database = openPool(given, pools, 'requests', config.databasePoolSize);
   const analyticsDatabase = openPool(given, pools, 'analytics', config.analyticsPoolSize);
 

@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import {
   algorithm,
+  bearerToken,
   commaList,
   limit,
   limitForm,
   milliseconds,
   origin,
   provider,
+  purgeUrl,
   quota,
   quotaForm,
   switchSetting,
@@ -85,6 +87,17 @@ export const settings = z.object({
     .max(2 ** 40)
     .optional()
     .describe('bytes of answers to keep, 0 to keep none; without REDIS_URL only where a single process writes'),
+  CDN_PURGE_URLS: commaList(purgeUrl)
+    .default([])
+    .describe('edges to purge separated by commas: varnish+http://host:port, or the http(s) URL of a webhook'),
+  CDN_PURGE_TOKEN: z
+    .string()
+    .regex(bearerToken)
+    .optional()
+    .describe('a bearer token for CDN_PURGE_URLS: letters, digits and -._~+/='),
+  CDN_PURGE_DEADLINE_MS: milliseconds(0, 10_000)
+    .default(250)
+    .describe('milliseconds that a write waits for CDN_PURGE_URLS at most, 0 to 10000'),
   AUTH: z.literal('off').optional().describe('off: every request acts as the demo user'),
   AUTH_JWKS_URL: webUrl.optional().describe('http(s) URL of the issuer’s public keys (JWKS)'),
   AUTH_ISSUER: z.string().min(1).optional().describe('the iss claim of the tokens to accept'),
