@@ -44,7 +44,8 @@ async function measureQuality(database: Pool, data: string, questions: number): 
   const inference = await createWorkerEngine({ repository: await scanModelRepository('models') });
   const { signal } = new AbortController();
   const predictions = { record: () => {} };
-  const context = { database, inference, predictions, signal, vectors: createPassageIndex({ database }) };
+  const vectors = createPassageIndex({ database });
+  const context = { database, inference, predictions, signal, vectors, semanticCache: null };
   const viewer = await createOrganization(database);
   for (const [intent, rows] of Map.groupBy(readBanking77(data, 'train'), (row) => row.intent)) {
     const document = { title: intent.replaceAll('_', ' '), content: rows.map(({ text }) => text.trim()).join('\n') };
@@ -59,8 +60,9 @@ async function measureQuality(database: Pool, data: string, questions: number): 
   for (const mode of modes) {
     const ranks: number[] = [];
     for (const { text, intent } of test) {
-      const found = await searchDocuments(context, viewer.organizationId, { query: text, mode, first: 5 });
-      ranks.push(found.findIndex(({ document }) => document.title === intent.replaceAll('_', ' ')));
+      const search = { query: text, mode, first: 5 };
+      const { matches } = await searchDocuments(context, viewer.organizationId, search);
+      ranks.push(matches.findIndex(({ document }) => document.title === intent.replaceAll('_', ' ')));
     }
     const within = (most: number) => ranks.filter((rank) => rank >= 0 && rank < most).length / ranks.length;
     console.log(

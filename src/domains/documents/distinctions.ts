@@ -1,0 +1,19 @@
+/** What vectors of words hardly see of a question, and answers depend on. Pure. */
+import { listWords } from '../predictions/hashed-words.ts';
+import { isNegation } from '../predictions/sentiment.ts';
+
+const number = /\p{N}/u;
+// "phrases" and -words of a search by words; its third operator is the word "or".
+const operators = /"[^"]*"|(?<!\S)-\S+/gu;
+
+/**
+ * The numbers, the negations and the operators of a search, in their order: two queries that differ in them do not ask the
+ * same, however near their vectors are. That "from A to B" is not "from B to A" it does not see.
+ */
+export function listDistinctions(query: string): string[] {
+  const words = [...listWords(query)].flatMap((word) => {
+    if (isNegation(word)) return 'not';
+    return number.test(word) || word === 'or' ? word : [];
+  });
+  return [...words, ...(query.toLowerCase().match(operators) ?? [])];
+}
