@@ -94,9 +94,10 @@ describe('a question', () => {
     const cache = open();
     await ask(cache, 'same');
     expect((await ask(cache, 'same', other)).earlier).toBeNull();
-    const all = await Promise.all([ask(cache, 'both'), ask(cache, 'both', { degrees: 90, ...other })]);
-    expect(all.map(({ earlier }) => earlier === null)).toEqual([false, true]);
-    expect(searches).toEqual(['same', 'same', 'both']);
+    await ask(cache, 'own', { degrees: 90 });
+    expect((await ask(cache, 'other', { degrees: 90, ...other })).earlier).toBeNull();
+    await Promise.all([ask(cache, 'both', { degrees: 180 }), ask(cache, 'both', { degrees: 180, ...other })]);
+    expect(searches).toEqual(['same', 'same', 'own', 'other', 'both', 'both']);
   });
 
   test('is searched anew when the earlier one is too old', async () => {
@@ -157,6 +158,7 @@ describe('a change', () => {
     expect((await slow).answer).toBe('old');
     // It was asked after the change, while the search from before was under way.
     expect(await later).toMatchObject({ answer: 'slow', earlier: null });
+    expect(cache.count).toBe(1);
   });
 
   test('by the search itself, or of what is not known: its answer is not kept', async () => {

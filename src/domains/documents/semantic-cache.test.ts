@@ -77,7 +77,11 @@ describe.each(['HYBRID', 'SEMANTIC'])('%s', (mode) => {
 
   test('searches anew what is another question, or has another filter', async () => {
     await search(asked, { mode });
-    for (const query of ['Who gets a new card?', `${asked} 3 days`, asked.replace('does', "doesn't")]) {
+    for (const query of [
+      'How long does a refund to my card take?',
+      `${asked} 3 days`,
+      asked.replace('does', "doesn't"),
+    ]) {
       expect((await search(query, { mode })).told).toBeUndefined();
     }
     expect((await search(asked, { mode, first: 9 })).told).toBeUndefined();
@@ -210,6 +214,28 @@ describe('models', () => {
     expect((await search(reworded)).told).toBeUndefined();
     engine.listed = new Set(['1']);
     expect((await search(reworded)).told).toBeDefined();
+  });
+
+  test('while another one takes over, what the one before it has found is not kept by vectors of the new one', async () => {
+    engine.listed = new Set(['1', '2']);
+    expect((await search(asked)).titles[0]).toBe('Money');
+    expect((await search(reworded)).told).toBeUndefined();
+    expect(semanticCache.count).toBe(0);
+  });
+
+  test.each([
+    ['that says nothing of it', {}],
+    ['whose measure is none', { sameQuestionSimilarity: -1 }],
+  ])('a model %s takes no two questions for the same', async (_case, options) => {
+    const { versions } = engine;
+    engine.versions = () => versions().map((version) => ({ ...version, manifest: { ...version.manifest, options } }));
+    try {
+      await search(asked);
+      expect((await search(asked)).told).toBeUndefined();
+      expect(semanticCache.count).toBe(0);
+    } finally {
+      engine.versions = versions;
+    }
   });
 
   test('answers by the words alone are not kept', async () => {
