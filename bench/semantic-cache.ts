@@ -40,7 +40,7 @@ export async function benchSemanticCache({ data, entries, seed }: { data: string
     const threshold = sameQuestionSimilarity(embeddingVersion(documents.inference))!;
     console.log(`${asked.length} questions in the order of seed ${seed}, ${entries} entries, threshold ${threshold}`);
     console.log(
-      'threshold  hit rate  same intent  same first document  (all as they are / numbers and negations apart)',
+      'threshold  hit rate  same intent  same first document  (as they are / other numbers and negations apart)',
     );
     for (const least of [...otherThresholds, threshold].sort()) {
       const plain = await replay(asked, entries, least, () => '');
