@@ -121,6 +121,15 @@ describe('a question', () => {
     expect((await ask(cache, 'third')).answer).not.toBe('once');
   });
 
+  test('is kept with a vector of its own: the one given may be a part of what a batch of others gave', async () => {
+    const cache = open();
+    const batch = Float32Array.of(1, 0, 0, 1);
+    const question = { organizationId: 'a', kind: 'k', text: 'first', minSimilarity, embed: async () => at(0) };
+    await cache.answer(question, async () => ({ answer: 'first', vector: batch.subarray(0, 2) }));
+    batch.fill(0);
+    expect((await ask(cache, 'second')).answer).toBe('first');
+  });
+
   test('is not embedded when nothing is kept that it could be compared with', async () => {
     const cache = open();
     const embed = vi.fn(async () => at(0));
@@ -143,21 +152,24 @@ describe('a change', () => {
     expect(cache.count).toBe(1);
   });
 
-  test('during the search: its answer is given, and not kept', async () => {
+  test('during the search: its answer is given, but not kept, nor given to who asked after the change', async () => {
     const cache = open();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const question = { organizationId: 'a', kind: 'k', text: 'slow', minSimilarity, embed: async () => at(0) };
-    const slow = cache.answer(question, async (note) => {
+    const searchSlowly = async (note: (statement: Statement, values: []) => void) => {
       note(readDocuments, []);
       await ended;
       return { answer: 'old', vector: at(0) };
-    });
+    };
+    const slow = cache.answer(question, searchSlowly);
+    const slowToo = cache.answer({ ...question, organizationId: 'b' }, searchSlowly);
     await log.append(['a/documents']);
     const later = ask(cache, 'slow');
     end();
     expect((await slow).answer).toBe('old');
-    // It was asked after the change, while the search from before was under way.
+    expect((await slowToo).answer).toBe('old');
     expect(await later).toMatchObject({ answer: 'slow', earlier: null });
+    // That of the later one.
     expect(cache.count).toBe(1);
   });
 
