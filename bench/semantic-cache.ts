@@ -20,15 +20,15 @@ interface Asked {
   text: string;
   intent: string;
   vector: Float32Array;
-  /** The first document of a search that was made for it; null: there is none. */
-  firstDocument: string | null;
+  /** Of a search that was made for it, best first. */
+  documentIds: string[];
 }
 
 /**
  * The 3,080 test questions of Banking77 in a seeded random order against an empty cache: the share that is answered as an
- * earlier one, how many of those have its intent, and how many get the first document that a search of their own finds
- * (77 documents: the training questions of each intent). No word of the test questions was seen in training, and the
- * threshold was chosen on a fifth of the training questions by a model that had not seen them (models/training).
+ * earlier one, how many of those have its intent, and how many get the first document that a search of their own finds,
+ * first or among five (77 documents: the training questions of each intent). No test question was seen in training, and
+ * the threshold was chosen on a fifth of the training questions by a model that had not seen them (models/training).
  */
 export async function benchSemanticCache({ data, entries, seed }: { data: string; entries: number; seed: number }) {
   const server = await startTestPostgres();
@@ -40,14 +40,16 @@ export async function benchSemanticCache({ data, entries, seed }: { data: string
     const threshold = sameQuestionSimilarity(embeddingVersion(documents.inference))!;
     console.log(`${asked.length} questions in the order of seed ${seed}, ${entries} entries, threshold ${threshold}`);
     console.log(
-      'threshold  hit rate  same intent  same first document  (as they are / other numbers and negations apart)',
+      'threshold  hit rate  same intent  same first document  among the five  (as they are / other numbers and negations apart)',
     );
-    for (const least of [...otherThresholds, threshold].sort()) {
+    for (const least of [...otherThresholds, threshold].toSorted((a, b) => a - b)) {
       const plain = await replay(asked, entries, least, () => '');
       const apart = await replay(asked, entries, least, ({ text }) => JSON.stringify(listDistinctions(text)));
       const pair = (name: keyof Replayed) => `${plain[name].toFixed(3)} / ${apart[name].toFixed(3)}`;
       const mark = least === threshold ? ' <- the model' : '';
-      console.log(`${least.toFixed(3)}  ${pair('hitRate')}  ${pair('sameIntent')}  ${pair('sameFirst')}${mark}`);
+      console.log(
+        `${least.toFixed(3)}  ${pair('hitRate')}  ${pair('sameIntent')}  ${pair('sameFirst')}  ${pair('holdsFirst')}${mark}`,
+      );
     }
     await measureTime(documents, asked, entries);
     await documents.inference.close();
@@ -69,7 +71,7 @@ async function askAnew({ context, organizationId }: BankingDocuments, data: stri
     if (vector instanceof Error) throw vector;
     const search = { query: text, mode: 'HYBRID', first } as const;
     const { matches } = await searchDocuments(context, organizationId, search);
-    asked.push({ text, intent, vector: vector!, firstDocument: matches[0]?.document.id ?? null });
+    asked.push({ text, intent, vector: vector!, documentIds: matches.map(({ document }) => document.id) });
   }
   return asked;
 }
@@ -79,6 +81,8 @@ interface Replayed {
   /** Of the hits. */
   sameIntent: number;
   sameFirst: number;
+  /** The first document of its own search is among those it got. */
+  holdsFirst: number;
 }
 
 async function replay(
@@ -99,7 +103,8 @@ async function replay(
   return {
     hitRate: hits.length / asked.length,
     sameIntent: share(({ question, earlier }) => question.intent === earlier.intent),
-    sameFirst: share(({ question, earlier }) => question.firstDocument === earlier.firstDocument),
+    sameFirst: share(({ question, earlier }) => question.documentIds[0] === earlier.documentIds[0]),
+    holdsFirst: share(({ question, earlier }) => earlier.documentIds.includes(question.documentIds[0]!)),
   };
 }
 

@@ -1,9 +1,11 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import type { Statement } from '../db/database.ts';
 import { createRedis } from '../redis/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
+import { AnswerPause } from './answer-pause.ts';
 import { createLocalInvalidationLog, type InvalidationLog } from './invalidation-log.ts';
 import { createRedisInvalidationLog } from './redis-invalidation-log.ts';
 import { type Question, SemanticCache, type SemanticCacheOptions } from './semantic-cache.ts';
@@ -233,11 +235,13 @@ describe('room', () => {
 
 describe.skipIf(!hasRedisServer())('two processes', () => {
   let server: TestRedis;
+  let database: TestDatabase;
   let ends: (() => unknown)[] = [];
 
   beforeEach(async () => {
     server = await startTestRedis();
-    ends = [server.stop];
+    database = await createTestDatabase(inject('postgres'));
+    ends = [server.stop, () => database.drop()];
   });
 
   afterEach(async () => {
@@ -247,7 +251,8 @@ describe.skipIf(!hasRedisServer())('two processes', () => {
   async function follow(): Promise<InvalidationLog> {
     const redis = createRedis({ url: server.url, log: pino({ level: 'silent' }), registry: new Registry() });
     await expect.poll(() => redis.isUp).toBe(true);
-    const followed = createRedisInvalidationLog({ redis, key: 'test:changes', onChange: () => {} });
+    const answerPause = new AnswerPause(database.pool, { checkTimeoutMs: 10_000 });
+    const followed = createRedisInvalidationLog({ redis, answerPause, key: 'test:changes', onChange: () => {} });
     ends.push(redis.close, () => followed.close());
     return followed;
   }

@@ -52,8 +52,8 @@ const minSimilarity = 0.25;
 /**
  * The documents that answer a query, best first, equally good ones by id. KEYWORD: those that hold its words. SEMANTIC:
  * those with a passage like it. HYBRID: both lists as one by their ranks; by the words alone while no model can embed
- * the query. Where the context has a semantic cache, which documents they are may have been found for an earlier question
- * that is the same by the model's measure; the rows and excerpts are of now and of this query.
+ * the query. With a semantic cache, which documents and passages they are, and their scores, may have been found for an
+ * earlier question that is the same by the model's measure; rows are read anew, and words marked as this query has them.
  * @throws OVERLOADED or TIMEOUT when SEMANTIC cannot embed the query now
  */
 export async function searchDocuments(
