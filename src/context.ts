@@ -87,8 +87,8 @@ export async function createContext(
     signal,
     remainingMs,
     checkListSize,
-    wantsNew,
-  }: Pick<Context, 'requestId' | 'signal' | 'remainingMs' | 'checkListSize'> & { wantsNew: boolean },
+    wantsNew = false,
+  }: Pick<Context, 'requestId' | 'signal' | 'remainingMs' | 'checkListSize'> & { wantsNew?: boolean },
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
   const reads = new ReadTags();
