@@ -24,6 +24,7 @@ import { maskError, useErrorCodes } from './use-error-codes.ts';
 import { useOperationMetrics } from './use-operation-metrics.ts';
 import { useRequestLog } from './use-request-log.ts';
 import { useRequestParams } from './use-request-params.ts';
+import { useSemanticCacheReport, wantsNewAnswer } from './use-semantic-cache-report.ts';
 import { useIntrospectionSwitch, useValidationBounds } from './use-validation-bounds.ts';
 
 /** What the settings say of requests. */
@@ -78,6 +79,7 @@ export function createApp({
         signal: deadlineOf(request),
         remainingMs: () => remainingMsOf(request),
         checkListSize: listSizeCheck(request),
+        wantsNew: wantsNewAnswer(request),
       }),
     graphqlEndpoint: '/graphql',
     landingPage: false,
@@ -124,6 +126,7 @@ export function createApp({
         registry,
       }),
       ...(answers ? [useAnswerCache({ ...answers, costOf: costOfRequest })] : []),
+      useSemanticCacheReport(),
       useErrorCodes(log),
       usePagePolicy(),
     ],

@@ -23,6 +23,7 @@ export interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: tests read the answer's fields by name
   data: any;
   errors?: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+  extensions?: Record<string, unknown>;
   headers: Headers;
 }
 
@@ -54,6 +55,8 @@ export interface TestAppOptions {
   wrapDependencies?: (dependencies: Dependencies) => Dependencies;
   /** Keeps answers, as a process does that writes alone. */
   cache?: AnswerCache;
+  /** Answers searches as earlier ones; needs a cache that has its log. */
+  semanticCache?: Dependencies['semanticCache'];
   /** Default: every client may ask as much as it wants. */
   rateLimiter?: RateLimiter;
   /** Settings that differ from the defaults. */
@@ -78,6 +81,7 @@ export async function createTestApp({
   wrapInference = (engine) => engine,
   wrapDependencies = (dependencies) => dependencies,
   cache,
+  semanticCache,
   rateLimiter,
   settings = {},
   log = pino({ level: 'silent' }),
@@ -103,6 +107,7 @@ export async function createTestApp({
       predictions,
       rollouts,
       vectors: createPassageIndex({ database: database.pool }),
+      semanticCache,
       authenticate,
     }),
     log,
