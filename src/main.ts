@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './auth/authenticate.ts';
 import type { AnswerCache } from './cache/answer-cache.ts';
+import { SemanticCache } from './cache/semantic-cache.ts';
 import type { Config } from './config.ts';
 import type { Pool, WriteListener } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
@@ -110,6 +111,7 @@ async function serve(given: Process, resources: Resources): Promise<string> {
       predictions,
       rollouts,
       vectors: createPassageIndex({ database, hasVectors: await findVectorExtension(database) }),
+      semanticCache: cache ? new SemanticCache({ log: cache.log, registry }) : undefined,
       authenticate,
     },
     log,
