@@ -137,6 +137,8 @@ async function measureReads({ report, edge, server, organizationId, features }: 
     `<= ${paths.length}`,
     reached <= paths.length,
   );
+  const outcomes = [...(await countOutcomes(server))].map(([outcome, count]) => `${outcome} ${count}`);
+  report.figure(`since its start the server has answered by: ${outcomes.join(', ')}`);
   report.figure(`Age at the edge: up to ${Math.max(...ages)} s`);
 }
 
@@ -260,11 +262,20 @@ async function numberAt({ origin }: TestEdge, path: string): Promise<number> {
   return Number(data.publicFeature.name.split('#')[1] ?? 0);
 }
 
-/** Requests that the server has answered from its cache or made an answer for. */
-async function countAnswers({ origin }: ServerProcess): Promise<number> {
+/** Requests that the server has answered from its cache or made an answer for, by how. */
+async function countOutcomes({ origin }: ServerProcess): Promise<Map<string, number>> {
   const text = await (await fetch(`${origin}/metrics`)).text();
-  const lines = [...text.matchAll(/^tributary_cache_answers_total\{[^}]*\} (\d+)$/gm)];
-  return lines.reduce((sum, [, count]) => sum + Number(count), 0);
+  const counts = new Map<string, number>();
+  for (const [, outcome, count] of text.matchAll(
+    /^tributary_cache_answers_total\{[^}]*outcome="(\w+)"[^}]*\} (\d+)$/gm,
+  )) {
+    counts.set(outcome!, (counts.get(outcome!) ?? 0) + Number(count));
+  }
+  return counts;
+}
+
+async function countAnswers(server: ServerProcess): Promise<number> {
+  return (await countOutcomes(server)).values().reduce((sum, count) => sum + count, 0);
 }
 
 function pathOf(name: keyof typeof documents, variables: object): string {
