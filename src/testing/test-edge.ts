@@ -100,7 +100,10 @@ async function startEdge(
   chmodSync(folder, 0o755);
   const [command, ...args] = commandOf(port, folder) as [string, ...string[]];
   const launch = () => launchEdge(command, args, { port, environment });
-  let master = await launch();
+  let master = await launch().catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
   // Workers are processes of their own, in the group of the master.
   const signal = (name: NodeJS.Signals) => {
     if (master.exitCode === null && master.signalCode === null) process.kill(-master.pid!, name);
