@@ -252,6 +252,24 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
       expect(await one.ask('k', make('another'))).toBe('new');
     });
 
+    test('is kept though something changed while it was waited for', async () => {
+      const [one, other] = [await expensive(), await expensive()];
+      const gate = Promise.withResolvers<void>();
+      const first = one.ask('k', async () => {
+        made += 1;
+        await gate.promise;
+        return 'old';
+      });
+      await expect.poll(() => made).toBe(1);
+      const waiting = other.ask('k', make('new'));
+      await expect.poll(() => other.reads.length).toBeGreaterThan(1);
+      await one.cache.onWrite(['a']);
+      gate.resolve();
+      expect(await Promise.all([first, waiting])).toEqual(['old', 'new']);
+      expect([one.races(), other.races()]).toEqual([1, 0]);
+      expect(await other.ask('k', make('another'))).toBe('new');
+    });
+
     test('that could not be made is made by the next', async () => {
       const [one, other] = [await expensive(), await expensive()];
       const gate = Promise.withResolvers<string>();
