@@ -1,4 +1,5 @@
-import { program } from 'commander';
+import { Option, program } from 'commander';
+import { benchCachedMix } from './cached-mix/cli.ts';
 import { benchConsistency } from './consistency.ts';
 import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
@@ -9,6 +10,22 @@ import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchSearch } from './search.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
+program
+  .command('cached-mix')
+  .description(
+    'requests at a constant rate over trusted documents and viewers, with writes: latency, hits, CPU, memory',
+  )
+  .option('--rate <n>', 'requests a second', Number, 10_000)
+  .option('--seconds <n>', 'of the measurement', Number, 60)
+  .option('--warm-up-seconds <n>', 'of a growing load before it', Number, 60)
+  .addOption(
+    new Option('--redis <which>', 'the server with Redis, without, or one after the other')
+      .choices(['on', 'off', 'both'])
+      .default('both'),
+  )
+  .option('--zipf <n>', 'how much more often the popular documents are asked for: the exponent', Number, 1.2)
+  .option('--profile <folder>', 'where the server leaves a CPU profile')
+  .action(benchCachedMix);
 program
   .command('consistency')
   .description(

@@ -1,84 +1,148 @@
-/** What is answered from the cache, against a bare node:http server that sends the same bytes. */
+/** What is answered from the cache, against constant bytes from a bare node:http server and against the stock cache. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
+import { sha256Of } from '../src/http/trusted-documents/manifest.ts';
 import { findFreePort } from '../src/testing/free-port.ts';
 import { startServer } from './faults/server-process.ts';
-import { createWorld } from './faults/world.ts';
+import { createWorld, type World } from './faults/world.ts';
 import { createReport } from './inference/report.ts';
 import { median } from './statistics.ts';
 
 const connections = 32;
 const rounds = 3;
 const query = '{ features(first: 10) { nodes { id name status owner { name } testSummary { passed total } } } }';
+const documentId = sha256Of(query);
 const targets = { GET: 0.6, POST: 0.4 } as const;
+const stockTarget = 4;
+/** Of the kernel's clock of CPU time, which is 100 on every Linux. */
+const ticksPerSecond = 100;
 
 type Method = keyof typeof targets;
+type Report = ReturnType<typeof createReport>;
 
 export async function benchHitPath({ seconds }: { seconds: number }): Promise<void> {
   const report = createReport();
   const world = await createWorld();
   try {
+    const trusted = join(world.environment.DATA_DIR!, 'trusted-documents.json');
+    writeFileSync(trusted, JSON.stringify({ [documentId]: query }));
     const { REDIS_URL: redisUrl, ...alone } = world.environment;
-    const settings = { ...alone, RESPONSE_CACHE_BYTES: String(2 ** 26) };
+    const settings = { ...alone, RESPONSE_CACHE_BYTES: String(2 ** 26), TRUSTED_DOCUMENTS_PATH: trusted };
     report.title(`A page of 10 features from the cache, ${connections} connections, server and load on a core each`);
-    await measure('one process', settings, { seconds, report });
-    await measure('with Redis', { ...settings, REDIS_URL: redisUrl! }, { seconds, report });
+    await measure('one process', settings, { world, seconds, report });
+    await measure('with Redis', { ...settings, REDIS_URL: redisUrl! }, { world, seconds, report });
   } finally {
     await world.close();
   }
 }
 
+/** A server under load. */
+interface Side {
+  pid: number;
+  get: string;
+  post: string;
+}
+
+interface Figures {
+  rate: number;
+  p99Ms: number;
+  cpuMicroseconds: number;
+}
+
 async function measure(
   label: string,
   environment: Record<string, string>,
-  { seconds, report }: { seconds: number; report: ReturnType<typeof createReport> },
+  { world, seconds, report }: { world: World; seconds: number; report: Report },
 ): Promise<void> {
   const server = await startServer(await findFreePort(), environment);
-  pin(server.pid);
-  const request = { query };
-  const url = `${server.origin}/graphql`;
-  const headers = { accept: 'application/json', 'content-type': 'application/json' };
-  const first = await fetch(url, { method: 'POST', headers, body: JSON.stringify(request) });
-  const constant = await startConstantServer(await first.text());
+  const graphql = `${server.origin}/graphql`;
+  const children: ChildProcess[] = [];
+  const start = async (file: string, argument: string): Promise<Side> => {
+    const { child, url } = await startPlainServer(file, argument);
+    children.push(child);
+    return { pid: child.pid!, get: `${url}graphql?${new URLSearchParams({ query })}`, post: `${url}graphql` };
+  };
   try {
+    const own: Side = { pid: server.pid, get: `${graphql}/${documentId}`, post: graphql };
+    const constant = await start('constant-server.ts', await (await fetch(own.get)).text());
+    const stock = await start('stock-cache-server.ts', world.postgres.url);
+    for (const { pid } of [own, constant, stock]) pin(pid);
     for (const method of ['GET', 'POST'] as const) {
-      const cached = method === 'GET' ? `${url}?${new URLSearchParams(request)}` : url;
-      const body = method === 'POST' ? { body: JSON.stringify(request) } : {};
-      const figures: { ratio: number; rate: number; p99Ms: number }[] = [];
+      const runs: { own: Figures; constant: Figures; stock: Figures }[] = [];
       for (let round = 0; round < rounds; round++) {
-        const own = await load({ url: cached, method, headers, ...body }, seconds);
-        const limit = await load({ url: constant.url, method, headers, ...body }, seconds);
-        figures.push({ ratio: own.rate / limit.rate, rate: own.rate, p99Ms: own.p99Ms });
+        runs.push({
+          own: await load(own, method, seconds),
+          constant: await load(constant, method, seconds),
+          stock: await load(stock, method, seconds),
+        });
       }
-      const ratio = median(figures.map((figure) => figure.ratio));
-      const rate = Math.round(median(figures.map((figure) => figure.rate))).toLocaleString('en');
-      const p99Ms = median(figures.map((figure) => figure.p99Ms));
-      report.check(
-        `${label}, ${method}: ${rate} req/s, ${ratio.toFixed(2)} of constant bytes, p99 ${p99Ms} ms`,
-        `>= ${targets[method]}`,
-        ratio >= targets[method as Method],
-      );
+      reportRuns(report, `${label}, ${method}`, method, runs);
     }
   } finally {
-    constant.child.kill();
+    for (const child of children) child.kill();
     await server.stop();
   }
 }
 
-async function load(options: autocannon.Options, seconds: number): Promise<{ rate: number; p99Ms: number }> {
-  const { requests, latency, non2xx, errors } = await autocannon({ ...options, connections, duration: seconds });
-  if (non2xx + errors > 0) throw new Error(`${non2xx} answers that are not 2xx, ${errors} errors`);
-  return { rate: requests.average, p99Ms: latency.p99 };
+function reportRuns(report: Report, label: string, method: Method, runs: { [side: string]: Figures }[]): void {
+  const of = (side: string, name: keyof Figures) => median(runs.map((run) => run[side]![name]));
+  const ratio = (other: string, name: keyof Figures) => median(runs.map((run) => run.own![name] / run[other]![name]));
+  for (const side of ['own', 'constant', 'stock']) {
+    const rate = Math.round(of(side, 'rate')).toLocaleString('en');
+    const cpu = of(side, 'cpuMicroseconds').toFixed(1);
+    report.figure(`${label}, ${side}: ${rate} req/s, p99 ${of(side, 'p99Ms')} ms, ${cpu} µs of CPU a request`);
+  }
+  const ofConstant = ratio('constant', 'rate');
+  const cpuOfConstant = (1 / ratio('constant', 'cpuMicroseconds')).toFixed(2);
+  report.check(
+    `${label}: ${ofConstant.toFixed(2)} of constant bytes, ${cpuOfConstant} by CPU`,
+    `>= ${targets[method]}`,
+    ofConstant >= targets[method],
+  );
+  const ofStock = ratio('stock', 'rate');
+  report.check(`${label}: ${ofStock.toFixed(1)} times the stock cache`, `>= ${stockTarget}`, ofStock >= stockTarget);
 }
 
-async function startConstantServer(body: string): Promise<{ child: ChildProcess; url: string }> {
-  const file = fileURLToPath(new URL('./constant-server.ts', import.meta.url));
-  const child = spawn(process.execPath, [file, body], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function load(side: Side, method: Method, seconds: number): Promise<Figures> {
+  const cpuBefore = cpuSeconds(side.pid);
+  const { requests, latency, non2xx, errors } = await autocannon({
+    url: method === 'GET' ? side.get : side.post,
+    method,
+    headers: { accept: 'application/json', 'content-type': 'application/json', 'x-session': 'ada' },
+    ...(method === 'POST' && { body: JSON.stringify({ query }) }),
+    connections,
+    duration: seconds,
+  });
+  if (non2xx + errors > 0) throw new Error(`${non2xx} answers that are not 2xx, ${errors} errors`);
+  const cpuMicroseconds = ((cpuSeconds(side.pid) - cpuBefore) * 1e6) / requests.total;
+  return { rate: requests.average, p99Ms: latency.p99, cpuMicroseconds };
+}
+
+/** User and system time of all threads of a process; NaN where there is no /proc. */
+function cpuSeconds(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [utime, stime] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number);
+    return (utime! + stime!) / ticksPerSecond;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** A server that prints its port. */
+async function startPlainServer(name: string, argument: string): Promise<{ child: ChildProcess; url: string }> {
+  const file = fileURLToPath(new URL(`./${name}`, import.meta.url));
+  const child = spawn(process.execPath, [file, argument], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [port] = await once(child.stdout!, 'data');
-  pin(child.pid!);
   return { child, url: `http://127.0.0.1:${String(port).trim()}/` };
 }
 

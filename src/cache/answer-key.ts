@@ -83,9 +83,10 @@ export function createVariablesKey(
 
 /** JSON with the keys of objects in order. */
 function canonical(given: Readonly<Record<string, unknown>>, names: readonly string[]): string {
-  return JSON.stringify(Object.fromEntries(names.map((name) => [name, given[name]])), (_key, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
+  return JSON.stringify(Object.fromEntries(names.map((name) => [name, given[name]])), (_key, part: unknown) => {
+    // Such as 1e400, which JSON would write as null.
+    if (typeof part === 'number' && !Number.isFinite(part)) return { number: String(part) };
+    if (part === null || typeof part !== 'object' || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
 }

@@ -31,7 +31,7 @@ const noticeMs = 2_000;
 /** Within this time every process finds a Redis that is back: its breaker tries again after 1.2 s, its socket after 0.5 s. */
 const settleMs = 2_000;
 const rejoinPauseMs = 50;
-/** How long after its last word a process counts as one that follows: less than a change without Redis takes to be seen. */
+/** How long after its last word a process counts as one that follows: less than a pause lasts. */
 const followedMs = 1_500;
 const followEveryMs = 500;
 

@@ -43,7 +43,7 @@ describe('migrations', () => {
       await createDatabaseIn(inject('postgres'), earlier.database);
       await applyFirst(earlier, count);
       const own = postgres({ ...earlier, max: 1, fetch_types: false, onnotice: () => {} });
-      const read = () => own`select f::text as feature, t::text as test_case from features f
+      const read = () => own`select to_jsonb(f) as feature, to_jsonb(t) as test_case from features f
         join test_cases t on t.organization_id = f.organization_id and t.feature_id = f.id`;
       try {
         // By hand: today's statements may name columns that were not there yet.
@@ -56,7 +56,8 @@ describe('migrations', () => {
         const before = await read();
         await migrate(earlier);
         expect(before).toHaveLength(1);
-        expect(await read()).toEqual(before);
+        // With columns that are new.
+        expect(await read()).toMatchObject([...before]);
       } finally {
         await own.end();
       }

@@ -1,44 +1,86 @@
 /** What HTTP is told of an answer that is kept. */
 import type { Answer } from '../cache/answer-cache.ts';
 import type { CacheScope } from '../schema/policy.ts';
+import { type ContentEncoding, contentEncodings } from './encoding/accept-encoding.ts';
 
 /** How it was answered, for Cache-Status (RFC 9211). */
 export type AnswerSource = 'hit' | 'stored';
 
+type KnownAnswer = Pick<Answer, 'etag' | 'madeAtMs' | 'expiresAtMs'>;
+
+/** What is the same for all who get the answer. */
+interface FixedValues {
+  /** Of each form of its body: the compressed ones are other bytes. */
+  readonly etags: Readonly<Record<ContentEncoding, string>>;
+}
+
+const fixedValues = new WeakMap<KnownAnswer, FixedValues>();
 const staleSeconds = 10;
 
+export interface AnswerHeaderOptions {
+  readonly method: string | undefined;
+  readonly scope: CacheScope;
+  readonly source: AnswerSource;
+  /** The form of the body that is sent, or that the client has. */
+  readonly encoding: ContentEncoding;
+  /** By what the answer varies besides. */
+  readonly vary: string | null;
+}
+
 /**
- * Cache-Status for every answer; for GET also an ETag and Cache-Control: what is everybody's may be kept by those in
- * between, what is somebody's is asked for anew each time, and costs its ETag only.
+ * Names and values in turn: Cache-Status and Vary for every answer; for GET also an ETag and Cache-Control: what is
+ * everybody's may be kept by those in between, what is somebody's is asked for anew each time, and costs its ETag only.
  */
-export function answerHeaders(
-  method: string | undefined,
-  answer: Pick<Answer, 'etag' | 'madeAtMs' | 'expiresAtMs'>,
-  scope: CacheScope,
-  source: AnswerSource,
-): Record<string, string> {
+export function answerHeaders(answer: KnownAnswer, options: AnswerHeaderOptions): string[] {
+  const { method, scope, source, encoding, vary } = options;
   const now = performance.now();
   const ttlSeconds = Math.max(0, Math.floor((answer.expiresAtMs - now) / 1_000));
   const status = source === 'hit' ? `tributary; hit; ttl=${ttlSeconds}` : 'tributary; fwd=miss; stored';
-  if (method !== 'GET') return { 'cache-status': status };
-  return {
-    'cache-status': status,
-    age: String(Math.floor((now - answer.madeAtMs) / 1_000)),
-    etag: answer.etag,
-    'cache-control':
-      scope === 'public'
-        ? `public, max-age=0, s-maxage=${ttlSeconds}, stale-while-revalidate=${staleSeconds}`
-        : 'private, no-cache',
-    vary: scope === 'public' ? 'accept' : 'accept, authorization',
-  };
+  const ownVary = scope === 'public' ? 'accept, accept-encoding' : 'accept, accept-encoding, authorization';
+  const headers = ['cache-status', status, 'vary', vary === null ? ownVary : `${vary}, ${ownVary}`, 'cache-control'];
+  if (method !== 'GET') {
+    headers.push('no-store');
+    return headers;
+  }
+  headers.push(
+    scope === 'public'
+      ? `public, max-age=0, s-maxage=${ttlSeconds}, stale-while-revalidate=${staleSeconds}`
+      : 'private, no-cache',
+    'age',
+    String(Math.floor((now - answer.madeAtMs) / 1_000)),
+    'etag',
+    etagOf(answer, encoding),
+  );
+  return headers;
 }
 
-/** Whether a GET names this very answer in If-None-Match (RFC 9110, section 13.1.2: weak comparison). */
-export function isUnchanged(
-  method: string | undefined,
-  ifNoneMatch: string | null | undefined,
-  { etag }: Pick<Answer, 'etag'>,
-): boolean {
-  if (method !== 'GET' || !ifNoneMatch) return false;
-  return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag || tag.trim() === '*');
+/** The ETag of a form of the body, quoted as HTTP wants it. */
+export function etagOf(answer: KnownAnswer, encoding: ContentEncoding): string {
+  return fixedValuesOf(answer).etags[encoding];
+}
+
+/**
+ * The form of this very answer that a GET names in If-None-Match (RFC 9110, section 13.1.2: weak comparison), so has
+ * already; the one it would get, if that is among several. null: none, or not a GET.
+ */
+export function formAtClient(
+  { method, ifNoneMatch }: { method: string | undefined; ifNoneMatch: string | null | undefined },
+  answer: KnownAnswer,
+  encoding: ContentEncoding,
+): ContentEncoding | null {
+  if (method !== 'GET' || !ifNoneMatch) return null;
+  const named = new Set(ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, '')));
+  if (named.has('*')) return encoding;
+  const { etags } = fixedValuesOf(answer);
+  return [encoding, ...contentEncodings].find((form) => named.has(etags[form])) ?? null;
+}
+
+function fixedValuesOf(answer: KnownAnswer): FixedValues {
+  let fixed = fixedValues.get(answer);
+  if (fixed === undefined) {
+    const bare = answer.etag.slice(0, -1);
+    fixed = { etags: { identity: answer.etag, gzip: `${bare}-gzip"`, br: `${bare}-br"` } };
+    fixedValues.set(answer, fixed);
+  }
+  return fixed;
 }

@@ -1,15 +1,18 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { GraphQLError } from 'graphql';
 import type { Registry } from 'prom-client';
 import { overloaded } from '../errors.ts';
 import type { Admission } from './admission.ts';
+import { type BaseHeaders, setBaseHeaders, setHeaders } from './base-headers.ts';
 import { createCors } from './cors.ts';
+import { sendNegotiated } from './encoding/send-negotiated.ts';
 import { badRequest, errorAnswer, sendErrorAnswer } from './error-answer.ts';
 import type { HitPath } from './hit-path.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { assignRequestId } from './request-id.ts';
-import { createSecurityHeaders } from './security-headers.ts';
-import { readDocumentPath } from './trusted-documents/document-path.ts';
+import { createSecurityHeaders, defaultCacheControl } from './security-headers.ts';
+import { isDocumentPath, readDocumentPath } from './trusted-documents/document-path.ts';
 
 /** What /readyz says: ready or not, and why. */
 export interface Readiness {
@@ -39,21 +42,16 @@ const paths = ['/graphql', '/graphql/ID', '/healthz', '/readyz', '/metrics'];
 /** The whole HTTP surface. Health and metrics are answered before GraphQL is reached, so that they are quick under load. */
 export function createListener(options: ListenerOptions): RequestListener {
   const { readiness, registry, servesMetrics, trustedProxies = 0 } = options;
-  const setSecurityHeaders = createSecurityHeaders(trustedProxies);
+  const securityHeaders = createSecurityHeaders(trustedProxies);
   const serveGraphql = createGraphqlListener(options);
   return (request, response) => {
-    setSecurityHeaders(request, response);
-    const path = pathOf(request);
-    if (path === '/graphql') return serveGraphql(request, response);
-    const documentUrl = path.startsWith('/graphql/') ? readDocumentPath(request.url!) : null;
-    if (documentUrl !== null) {
-      request.url = documentUrl;
-      return serveGraphql(request, response);
-    }
+    const path = pathOf(request.url ?? '/');
+    if (path === '/graphql' || isDocumentPath(path)) return serveGraphql(request, response);
+    setHeaders(response, [...securityHeaders(request), ...defaultCacheControl]);
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(request, response, path);
     if (path === '/healthz') return sendJson(response, 200, { status: 'alive' });
     if (path === '/readyz') return sendReadiness(response, readiness);
-    if (path === '/metrics' && servesMetrics) return sendMetrics(response, registry);
+    if (path === '/metrics' && servesMetrics) return sendMetrics(request, response, registry);
     if (path === '/') return redirect(response, '/graphql');
     return sendJson(response, 404, { error: 'not found', paths });
   };
@@ -61,10 +59,10 @@ export function createListener(options: ListenerOptions): RequestListener {
 
 /** A listener for METRICS_PORT: metrics only. */
 export function createMetricsListener(registry: Registry): RequestListener {
-  const setSecurityHeaders = createSecurityHeaders(0);
+  const securityHeaders = createSecurityHeaders(0);
   return (request, response) => {
-    setSecurityHeaders(request, response);
-    if (pathOf(request) === '/metrics') sendMetrics(response, registry);
+    setHeaders(response, [...securityHeaders(request), ...defaultCacheControl]);
+    if (pathOf(request.url ?? '/') === '/metrics') sendMetrics(request, response, registry);
     else sendJson(response, 404, { error: 'not found' });
   };
 }
@@ -99,6 +97,8 @@ export function listen(
       connectionsCheckingInterval: limits.checkIntervalMs ?? 1_000,
       keepAliveTimeout: limits.keepAliveTimeoutMs ?? 65_000,
       maxHeaderSize: limits.maxHeaderBytes ?? 16_384,
+      // No stream is set up for the body of a request that has none.
+      optimizeEmptyRequests: true,
     },
     listener,
   );
@@ -115,36 +115,53 @@ export function listen(
 }
 
 /** What comes before Yoga: the request's id, CORS, and whether there is room for it at all. */
-function createGraphqlListener({ graphql, hitPath, admission, corsOrigins = [] }: ListenerOptions): RequestListener {
+function createGraphqlListener(options: ListenerOptions): RequestListener {
+  const { graphql, hitPath, admission, corsOrigins = [], trustedProxies = 0 } = options;
+  const securityHeaders = createSecurityHeaders(trustedProxies);
   const cors = createCors(corsOrigins);
   // Nearly all requests name one host, and parsing takes 1 µs.
   let knownHost: string | null = null;
   return (request, response) => {
     const requestId = assignRequestId(request);
-    response.setHeader('x-request-id', requestId);
-    if (cors(request, response)) return;
+    const { headers, vary, isPreflight } = cors(request);
+    const base: BaseHeaders = {
+      headers: securityHeaders(request).concat('x-request-id', requestId, headers),
+      vary,
+    };
+    const refuse = (error: GraphQLError) => {
+      setBaseHeaders(response, base);
+      sendErrorAnswer(response, errorAnswer(error, requestId));
+    };
+    if (isPreflight) {
+      setBaseHeaders(response, base);
+      return response.writeHead(204).end();
+    }
     // Yoga builds a URL of it, outside of what catches its errors.
     const { host = 'localhost' } = request.headers;
     if (host !== knownHost && !URL.canParse(`http://${host}`)) {
-      return sendErrorAnswer(response, errorAnswer(badRequest(400, 'host: expected the name of a host'), requestId));
+      return refuse(badRequest(400, 'host: expected the name of a host'));
     }
     knownHost = host;
-    const serve = () => {
-      if (hitPath) hitPath.serve(request, response, () => void graphql(request, response));
-      else graphql(request, response);
-    };
-    if (!admission) return serve();
-    if (admission.enter() !== null) {
-      const error = overloaded('The server has too much to do: nothing was done, try again later');
-      return sendErrorAnswer(response, errorAnswer(error, requestId));
+    if (admission && admission.enter() !== null) {
+      return refuse(overloaded('The server has too much to do: nothing was done, try again later'));
     }
-    response.once('close', () => admission.leave());
-    serve();
+    const goLongWay = () => {
+      setBaseHeaders(response, base);
+      request.url = readDocumentPath(request.url!) ?? request.url!;
+      graphql(request, response);
+    };
+    const isAnswered = hitPath?.serve(request, response, base, goLongWay);
+    if (isAnswered === undefined) goLongWay();
+    if (!admission) return;
+    // With its last byte out there is no work left, and a listener less is a listener saved.
+    if (isAnswered && response.writableLength === 0) admission.leave();
+    else response.once('close', () => admission.leave());
   };
 }
 
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '/').split('?', 1)[0]!;
+function pathOf(url: string): string {
+  const end = url.indexOf('?');
+  return end < 0 ? url : url.slice(0, end);
 }
 
 function refuseMethod(request: IncomingMessage, response: ServerResponse, path: string): void {
@@ -164,11 +181,11 @@ function sendReadiness(response: ServerResponse, readiness: ListenerOptions['rea
   );
 }
 
-function sendMetrics(response: ServerResponse, registry: Registry): void {
-  registry.metrics().then(
-    (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
-    () => response.writeHead(500).end(),
-  );
+function sendMetrics(request: IncomingMessage, response: ServerResponse, registry: Registry): void {
+  registry
+    .metrics()
+    .then((text) => sendNegotiated(request, response, registry.contentType, Buffer.from(text)))
+    .catch(() => response.writeHead(500).end());
 }
 
 function redirect(response: ServerResponse, location: string): void {

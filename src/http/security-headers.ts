@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Plugin } from 'graphql-yoga';
 
 const constantHeaders = [
@@ -8,22 +8,25 @@ const constantHeaders = [
   ['x-frame-options', 'DENY'],
   ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
   ['cross-origin-resource-policy', 'same-origin'],
-  ['cache-control', 'no-store'],
 ] as const;
+/** Where an answer says nothing else. */
+export const defaultCacheControl = ['cache-control', 'no-store'] as const;
 
-const strictTransport = 'max-age=31536000; includeSubDomains';
+const plain: readonly string[] = constantHeaders.flat();
+const strict: readonly string[] = [...plain, 'strict-transport-security', 'max-age=31536000; includeSubDomains'];
 
 /** The same for what is written to a socket by hand. */
-export const securityHeaderLines = constantHeaders.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+export const securityHeaderLines = [...constantHeaders, defaultCacheControl]
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
 
-/** Headers for every answer; what writes it may replace one. HSTS only where a trusted proxy says that it spoke HTTPS. */
-export function createSecurityHeaders(trustedProxies: number) {
-  return (request: IncomingMessage, response: ServerResponse): void => {
-    for (const [name, value] of constantHeaders) response.setHeader(name, value);
-    if (trustedProxies > 0 && isHttps(request.headers['x-forwarded-proto'], trustedProxies)) {
-      response.setHeader('strict-transport-security', strictTransport);
-    }
-  };
+/**
+ * Headers for every answer, names and values in turn, beside the default of Cache-Control; what writes an answer may
+ * replace one. HSTS only where a trusted proxy says that it spoke HTTPS.
+ */
+export function createSecurityHeaders(trustedProxies: number): (request: IncomingMessage) => readonly string[] {
+  if (trustedProxies === 0) return () => plain;
+  return (request) => (isHttps(request.headers['x-forwarded-proto'], trustedProxies) ? strict : plain);
 }
 
 /** Proxies that append leave what the client wrote on the left: only the last ones, one for each proxy, count. */

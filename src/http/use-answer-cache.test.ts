@@ -206,6 +206,7 @@ describe('what the schema offers', () => {
     const feature = 'id name description status updatedAt testSummary { passed failed pending total }';
     return [
       `{ publicFeatures(organizationId: ${organizationId}) { totalCount nodes { ${feature} } } }`,
+      `{ publicFeatures(organizationId: ${organizationId}) { totalCount nodes { name } } }`,
       `{ publicFeatures(organizationId: ${organizationId}, status: DONE, last: 2) { edges { cursor node { name } } } }`,
       ...[...found.ids.get('Feature')!].map(
         (id) => `{ publicFeature(organizationId: ${organizationId}, id: "${id}") { ${feature} } }`,

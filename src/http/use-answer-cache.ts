@@ -13,9 +13,11 @@ import { answerPolicyOf } from '../cache/document-policy.ts';
 import type { AnswerPolicy } from '../cache/narrowed-hint.ts';
 import type { OperationRecord } from '../cache/operation-record.ts';
 import type { Context } from '../context.ts';
-import { type AnswerSource, answerHeaders, isUnchanged } from './answer-headers.ts';
+import { type AnswerSource, answerHeaders, etagOf, formAtClient } from './answer-headers.ts';
 import { holderOf } from './answer-holder.ts';
+import { baseVaryOf } from './base-headers.ts';
 import type { NodeContext } from './deadline.ts';
+import { encodingFor } from './encoding/accept-encoding.ts';
 import type { HitPath, Plan } from './hit-path.ts';
 
 /** A result whose text is known: Yoga writes what `stringify` gives. */
@@ -77,19 +79,31 @@ export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, Nod
         });
       }) as typeof executeFn);
     },
-    onResponse({ request, response, serverContext, setResponse, fetchAPI }) {
+    async onResponse({ request, response, serverContext, setResponse, fetchAPI }) {
       const found = kept.get(request);
       if (!found || response.status !== 200) return;
       const { plan, answer, source } = found;
       const contentType = response.headers.get('content-type') ?? '';
       if (serverContext?.req) hitPath.learn(serverContext.req, { ...plan, contentType });
-      for (const [name, value] of Object.entries(answerHeaders(request.method, answer, plan.scope, source))) {
-        response.headers.set(name, value);
-      }
-      if (!isUnchanged(request.method, request.headers.get('if-none-match'), answer)) return;
+      const { method, headers: asked } = request;
+      const encoding = encodingFor(asked.get('accept-encoding'), answer.body.length);
+      const form = formAtClient({ method, ifNoneMatch: asked.get('if-none-match') }, answer, encoding);
       const headers = new fetchAPI.Headers(response.headers);
-      for (const name of ['content-type', 'content-length']) headers.delete(name);
-      setResponse(new fetchAPI.Response(null, { status: 304, headers }));
+      const vary = baseVaryOf(serverContext?.res);
+      const options = { method, scope: plan.scope, source, encoding: form ?? encoding, vary };
+      const own = answerHeaders(answer, options);
+      for (let index = 0; index < own.length; index += 2) headers.set(own[index]!, own[index + 1]!);
+      if (form !== null) {
+        for (const name of ['content-type', 'content-length']) headers.delete(name);
+        return setResponse(new fetchAPI.Response(null, { status: 304, headers }));
+      }
+      const isPlain = encoding === 'identity';
+      const body = isPlain
+        ? answer.body
+        : await hitPath.encodedBodies.find(etagOf(answer, encoding), answer.body, encoding);
+      if (!isPlain) headers.set('content-encoding', encoding);
+      headers.set('content-length', String(body.length));
+      setResponse(new fetchAPI.Response(body as Uint8Array<ArrayBuffer>, { status: 200, headers }));
     },
   };
 }

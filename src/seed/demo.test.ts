@@ -136,6 +136,18 @@ describe('the demo data', () => {
     expect(found!.undeployed).toBeGreaterThan(5);
   });
 
+  test('show some features to everybody, of both organizations, and nothing that was given up', async () => {
+    const text = `select organization_id as "organizationId", status, count(*)::integer as count from features
+      where is_public group by 1, 2`;
+    const shown = await rows<{ organizationId: string; status: string; count: number }>(first.pool, text);
+    expect(shown.map(({ status }) => status)).not.toContain('CANCELLED');
+    for (const { id, features } of [riverbank, lakeside]) {
+      const count = shown.filter((row) => row.organizationId === id).reduce((sum, row) => sum + row.count, 0);
+      expect(count).toBeGreaterThan(0.08 * features);
+      expect(count).toBeLessThan(0.32 * features);
+    }
+  });
+
   test('hold what the serving model says of a message', async () => {
     const sample = await rows<{ content: string; sentimentLabel: string; sentimentScore: number }>(
       first.pool,

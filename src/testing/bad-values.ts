@@ -33,6 +33,8 @@ export function badValues(schema: GraphQLSchema, slot: Slot): BadValue[] {
       );
     case 'Float':
       return [1e7, -1e7, 1e300, 'NaN', 'x', true].map((value) => refused(`number ${JSON.stringify(value)}`, value));
+    case 'Boolean':
+      return ['true', 'x', 0, 1, 1.5].map((value) => refused(`boolean ${JSON.stringify(value)}`, value));
     case 'DateTime':
       return [...badTimes.map((value) => refused(`time ${JSON.stringify(value)}`, value)), ...extremeTimes];
     default:
@@ -101,7 +103,7 @@ function badIds(schema: GraphQLSchema, slot: Slot): BadValue[] {
     ),
     refused('id of no key', encodeGlobalId(type, '')),
     refused('id of a bad key', encodeGlobalId(type, `${newId()}'`)),
-    refused('id of an unknown type', encodeGlobalId('Organization', newId())),
+    refused('id of an unknown type', encodeGlobalId('Nothing', newId())),
     refused('id of __proto__', encodeGlobalId('__proto__', newId())),
     (isAnyNode ? handled : refused)('id of another type', encodeGlobalId(other, newId())),
     handled('an unknown id', encodeGlobalId(type, newId())),
