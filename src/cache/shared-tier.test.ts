@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
@@ -122,10 +123,10 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
     });
 
     test('that is too large is not shared', async () => {
+      const noise = randomBytes(1024 * 1024).toString('base64');
       const process = await start();
-      const noise = Array.from({ length: 60_000 }, () => Math.random().toString(36)).join('');
-      await process.ask('k', make(noise.repeat(2)));
-      await expect.poll(() => process.writes).toEqual(['skipped']);
+      expect(await process.ask('k', make(noise))).toBe(noise);
+      await expect.poll(() => process.writes, patience).toEqual(['skipped']);
     });
 
     test.each([
@@ -249,6 +250,24 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
       gate.resolve();
       expect(await Promise.all([before, after])).toEqual(['old', 'new']);
       expect(await one.ask('k', make('another'))).toBe('new');
+    });
+
+    test('is kept though something changed while it was waited for', async () => {
+      const [one, other] = [await expensive(), await expensive()];
+      const gate = Promise.withResolvers<void>();
+      const first = one.ask('k', async () => {
+        made += 1;
+        await gate.promise;
+        return 'old';
+      });
+      await expect.poll(() => made).toBe(1);
+      const waiting = other.ask('k', make('new'));
+      await expect.poll(() => other.reads.length).toBeGreaterThan(1);
+      await one.cache.onWrite(['a']);
+      gate.resolve();
+      expect(await Promise.all([first, waiting])).toEqual(['old', 'new']);
+      expect([one.races(), other.races()]).toEqual([1, 0]);
+      expect(await other.ask('k', make('another'))).toBe('new');
     });
 
     test('that could not be made is made by the next', async () => {
