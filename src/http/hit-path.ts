@@ -3,6 +3,7 @@
  * same checks of token and quotas. Whatever is not plain goes the long way, which also teaches what a request means.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Answer, AnswerCache } from '../cache/answer-cache.ts';
 import type { Dependencies, Viewer } from '../context.ts';
@@ -64,6 +65,8 @@ export class HitPath {
   #generation = 0;
   readonly #unplanned = new WeakMap<IncomingMessage, { requestKey: string; generation: number }>();
   readonly #bodies = new WeakMap<IncomingMessage, Buffer>();
+  /** Of clients that no proxy speaks for: a connection has one for its life. */
+  readonly #addresses = new WeakMap<Socket, string>();
 
   constructor(options: HitPathOptions) {
     this.#options = options;
@@ -183,8 +186,15 @@ export class HitPath {
 
   #addressOf({ headers, socket }: IncomingMessage): string {
     const { trustedProxies } = this.#options;
-    const forwardedFor = headers['x-forwarded-for'];
-    return clientAddress(socket.remoteAddress, trustedProxies > 0 ? String(forwardedFor ?? '') : null, trustedProxies);
+    if (trustedProxies > 0) {
+      return clientAddress(socket.remoteAddress, String(headers['x-forwarded-for'] ?? ''), trustedProxies);
+    }
+    let address = this.#addresses.get(socket);
+    if (address === undefined) {
+      address = clientAddress(socket.remoteAddress, null, 0);
+      this.#addresses.set(socket, address);
+    }
+    return address;
   }
 }
 
