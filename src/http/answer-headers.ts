@@ -3,6 +3,7 @@ import type { Answer } from '../cache/answer-cache.ts';
 import { edgeTagsOfAnswer } from '../cdn/edge-tags.ts';
 import type { CacheScope } from '../schema/policy.ts';
 import { type ContentEncoding, contentEncodings } from './encoding/accept-encoding.ts';
+import { defaultCacheControl } from './security-headers.ts';
 
 /** How it was answered, for Cache-Status (RFC 9211). */
 export type AnswerSource = 'hit' | 'stored';
@@ -40,19 +41,19 @@ export function answerHeaders(answer: KnownAnswer, options: AnswerHeaderOptions)
   const ttlSeconds = Math.max(0, Math.floor((answer.expiresAtMs - now) / 1_000));
   const status = source === 'hit' ? `tributary; hit; ttl=${ttlSeconds}` : 'tributary; fwd=miss; stored';
   const ownVary = scope === 'public' ? 'accept, accept-encoding' : 'accept, accept-encoding, authorization';
-  const headers = ['cache-status', status, 'vary', vary === null ? ownVary : `${vary}, ${ownVary}`];
-  if (method !== 'GET') {
-    headers.push('cache-control', 'no-store');
-    return headers;
-  }
-  headers.push(
+  const allVary = vary === null ? ownVary : `${vary}, ${ownVary}`;
+  if (method !== 'GET') return ['cache-status', status, 'vary', allVary, ...defaultCacheControl];
+  return [
+    'cache-status',
+    status,
+    'vary',
+    allVary,
     ...(scope === 'public' ? sharedControl(answer) : ownControl),
     'age',
     String(Math.floor((now - answer.madeAtMs) / 1_000)),
     'etag',
     etagOf(answer, encoding),
-  );
-  return headers;
+  ];
 }
 
 /** The ETag of a form of the body, quoted as HTTP wants it. */
