@@ -19,8 +19,8 @@ export function createPublishedManifest(redis: Redis, pollMs = 400): ManifestSou
     advice: 'run npm run persist -- GLOB --publish',
     startWaitMs: 3_000,
     pollMs,
-    signature: () => orNull(async () => (await redis.run((client) => client.hGet(publishedKey, 'sha256'))) ?? missing),
-    read: async () => (await readPublished(redis))?.text ?? null,
+    signature: () => orNull(async () => (await publishedSha256(redis)) ?? missing),
+    read: () => orNull(async () => (await readPublished(redis))?.text ?? null),
   };
 }
 
@@ -30,12 +30,19 @@ export interface PublishedManifest {
 }
 
 /**
- * What is published; null: nothing, or Redis is away.
- * @throws Error when it is not what was published
+ * Of what is published, whether it can be read or not; null: nothing is.
+ * @throws RedisUnavailable
+ */
+export function publishedSha256(redis: Redis): Promise<string | null> {
+  return redis.run((client) => client.hGet(publishedKey, 'sha256'));
+}
+
+/**
+ * What is published; null: nothing is.
+ * @throws RedisUnavailable, or Error when it is not what was published
  */
 export async function readPublished(redis: Redis): Promise<PublishedManifest | null> {
-  const fields = await orNull(() => redis.run((client) => client.hmGet(publishedKey, ['sha256', 'manifest'])));
-  const [sha256, packed] = fields ?? [];
+  const [sha256, packed] = await redis.run((client) => client.hmGet(publishedKey, ['sha256', 'manifest']));
   if (!sha256 || !packed) return null;
   const options = { maxOutputLength: maxManifestBytes };
   const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), options).then(String, (error: Error) => {
