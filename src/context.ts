@@ -1,5 +1,6 @@
 import { ReadTags } from './cache/read-tags.ts';
 import type { Database, SharedDatabase } from './db/database.ts';
+import { publicOnly } from './db/organization-wall.ts';
 import type { Rollouts } from './domains/predictions/rollouts.ts';
 import { forbidden, unauthenticated } from './errors.ts';
 import type { InferenceEngine } from './inference/engine.ts';
@@ -37,6 +38,8 @@ export interface Dependencies {
 export interface Context {
   readonly database: Database;
   readonly analyticsDatabase: Database;
+  /** For what an organization, the viewer's or any other, shows to everybody: statements that are public, nothing else. */
+  readonly publicDatabase: (organizationId: string) => Database;
   readonly inference: InferenceEngine;
   readonly predictions: PredictionSink;
   readonly rollouts: Rollouts;
@@ -72,10 +75,12 @@ export async function createContext(
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
   const reads = new ReadTags();
-  const bounds = { signal, organizationId: viewer?.organizationId ?? null, onRun: reads.note };
+  const boundsOf = (organizationId: string | null) => ({ signal, organizationId, onRun: reads.note });
+  const bounds = boundsOf(viewer?.organizationId ?? null);
   return {
     database: dependencies.database.within(bounds),
     analyticsDatabase: dependencies.analyticsDatabase.within(bounds),
+    publicDatabase: (organizationId) => publicOnly(dependencies.database.within(boundsOf(organizationId))),
     inference: dependencies.inference,
     predictions: dependencies.predictions,
     rollouts: dependencies.rollouts,

@@ -8,6 +8,8 @@ export interface Statement {
   readonly isRead?: boolean;
   /** Which value is the organization its rows belong to; -1 or undefined: none. */
   readonly organizationIndex?: number;
+  /** It answers only what its organization shows to everybody. Default: false. */
+  readonly isPublic?: boolean;
   /** What it is about to read with these values, as tags of footprint.ts; undefined: that is not known. */
   readonly readTags?: (values: readonly Value[]) => readonly string[];
   /** What it has changed with these values when it answered these rows; null: it may have, its answer never came. */

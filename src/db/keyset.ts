@@ -29,6 +29,8 @@ export interface ListSource {
   name: string;
   table: PgTable & { organizationId: Column };
   properties?: readonly string[];
+  /** Only rows that are public, by this column. */
+  isPublic?: Column;
   /** The foreign key of a nested list. */
   parent?: Column;
   /** What a nested list's rows have in common with parents.id, for partition pruning. */
@@ -128,7 +130,12 @@ function scan(source: ListSource, shape: PageShape, more: SQL[]): SQL {
 
 function conditions(source: ListSource, filters: readonly string[], more: readonly SQL[]): SQL {
   const organization = sql`${source.table.organizationId} = ${arg('organizationId')}`;
-  const list = [organization, ...more, ...filters.map((name) => source.filters[name]!.condition)];
+  const list = [
+    organization,
+    ...(source.isPublic ? [sql`${source.isPublic}`] : []),
+    ...more,
+    ...filters.map((name) => source.filters[name]!.condition),
+  ];
   return sql.join(list, sql` and `);
 }
 

@@ -59,13 +59,16 @@ export interface NestedList<Row> {
 }
 
 export function createList<Row>(source: ListSource): List<Row> {
+  const isPublic = source.isPublic !== undefined;
   const pageStatement = statementByShape<PageShape, Row>(
     `list_${source.name}`,
     (shape) => pageQuery(source, shape),
-    (shape) => ({ isPrepared: isPlanStable(source, shape) }),
+    (shape) => ({ isPrepared: isPlanStable(source, shape), isPublic }),
   );
-  const countStatement = statementByShape<readonly string[], { count: number }>(`count_${source.name}`, (filters) =>
-    countQuery(source, filters),
+  const countStatement = statementByShape<readonly string[], { count: number }>(
+    `count_${source.name}`,
+    (filters) => countQuery(source, filters),
+    { isPublic },
   );
   return {
     source,

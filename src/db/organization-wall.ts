@@ -23,3 +23,18 @@ export function guarded(database: Database, organizationId: string | null): Data
     transaction: (work) => database.transaction((nested) => work(guarded(nested, organizationId))),
   };
 }
+
+/** The one door in the wall: reads of what an organization shows to everybody, and nothing else. */
+export function publicOnly(database: Database): Database {
+  return {
+    run: async (statement, values) => {
+      if (statement.isPublic !== true || statement.isRead !== true) {
+        throw new Error(`${statement.name} is no read of what is public`);
+      }
+      return database.run(statement, values);
+    },
+    transaction: async () => {
+      throw new Error('what is public is only read, without a transaction');
+    },
+  };
+}

@@ -6,6 +6,8 @@ import { type FootprintOptions, footprintOf, tagsOfReads, tagsOfWrites } from '.
 const dialect = new PgDialect();
 
 export interface StatementOptions extends FootprintOptions {
+  /** It answers only rows that are public, by the column is_public. Default: false. */
+  readonly isPublic?: boolean;
   /** Default: true. */
   readonly isPrepared?: boolean;
 }
@@ -33,6 +35,9 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
       throw new TypeError(`${name}: every value must be an arg(), got ${typeof parameter}`);
     return parameter.name;
   });
+  if (options.isPublic && !/\bwhere\b.*\bis_public\b/is.test(compiled.sql)) {
+    throw new TypeError(`${name}: expected a condition on is_public`);
+  }
   const isReading = isRead(compiled.sql);
   const footprint = footprintOf(query, isReading, options);
   const organizationIndex = parameters.indexOf('organizationId');
@@ -45,6 +50,7 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
     isPrepared: options.isPrepared ?? true,
     isRead: isReading,
     organizationIndex,
+    isPublic: options.isPublic ?? false,
     readTags: (values) => tagsOfReads(footprint, organizationOf(values), argumentOf(values)),
     writtenTags: (values, rows) => tagsOfWrites(footprint, organizationOf(values), argumentOf(values), rows),
     parameters,

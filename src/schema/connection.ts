@@ -1,6 +1,7 @@
 import type { ObjectRef } from '@pothos/core';
 import { type Context, requireViewer } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../db/cursor.ts';
+import type { Database } from '../db/database.ts';
 import { keyOf, type ListSource } from '../db/keyset.ts';
 import { keyOfRow, type List, type Page, type PageRequest } from '../db/list.ts';
 import { badUserInput } from '../errors.ts';
@@ -148,11 +149,33 @@ export function resolveList<Row>(
 ): Connection<Row> {
   const { organizationId } = requireViewer(context);
   const request = toPageRequest(context, list.source, given, { order, direction }, filters);
+  return connectionOf(list, context.database, organizationId, request);
+}
+
+/** A list of what an organization shows to everybody, as its connection. */
+export function resolvePublicList<Row>(
+  list: List<Row>,
+  context: Context,
+  organizationId: string,
+  given: PageArguments,
+  { order, direction }: ListOrder,
+  filters: PageRequest['filters'] = {},
+): Connection<Row> {
+  const request = toPageRequest(context, list.source, given, { order, direction }, filters);
+  return connectionOf(list, context.publicDatabase(organizationId), organizationId, request);
+}
+
+function connectionOf<Row>(
+  list: List<Row>,
+  database: Database,
+  organizationId: string,
+  request: PageRequest,
+): Connection<Row> {
   return {
     source: list.source,
-    order,
-    page: once(() => list.page(context.database, organizationId, request)),
-    totalCount: () => list.count(context.database, organizationId, filters),
+    order: request.order,
+    page: once(() => list.page(database, organizationId, request)),
+    totalCount: () => list.count(database, organizationId, request.filters),
   };
 }
 

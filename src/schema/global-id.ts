@@ -15,13 +15,15 @@ export function parseGlobalId(id: string): { typename: string; key: string } | n
 }
 
 /**
- * The UUID in a global id of one type.
+ * The UUID in a global id of one type, or of one of several.
  * @throws BAD_USER_INPUT naming `path`
  */
-export function decodeId(typename: string, id: string | number, path: string): string {
+export function decodeId(typenames: string | readonly string[], id: string | number, path: string): string {
+  const allowed = [typenames].flat();
   const parsed = parseGlobalId(String(id));
-  if (parsed?.typename === typename && isUuid(parsed.key)) return parsed.key;
-  throw badUserInput({ path, message: `expected the id of a ${typename}` });
+  if (parsed && allowed.includes(parsed.typename) && isUuid(parsed.key)) return parsed.key;
+  const article = allowed[0] === 'Organization' ? 'an' : 'a';
+  throw badUserInput({ path, message: `expected the id of ${article} ${allowed.join(' or ')}` });
 }
 
 /**

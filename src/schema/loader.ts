@@ -29,11 +29,28 @@ export function createLoader<Result>(loadMany: LoadMany<Result>): (context: Cont
 export function createRowLoader<Row extends { id: string }>(
   listByIds: ListByIds<Row>,
 ): (context: Context) => DataLoader<string, Row | null> {
-  return createLoader(async (database, organizationId, ids) => {
+  return createLoader(loadRows(listByIds));
+}
+
+/** Rows in the order of their ids: null where there is none. */
+export function loadRows<Row extends { id: string }>(listByIds: ListByIds<Row>): LoadMany<Row | null> {
+  return async (database, organizationId, ids) => {
     const rows = await listByIds(database, organizationId, ids);
     const byId = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => byId.get(id) ?? null);
-  });
+  };
+}
+
+/** createLoader for what an organization shows to everybody: one loader for each organization that a request names. */
+export function createPublicLoader<Result>(
+  loadMany: LoadMany<Result>,
+): (context: Context, organizationId: string) => DataLoader<string, Result> {
+  const loaders = createContextCache(() => new Map<string, DataLoader<string, Result>>());
+  return (context, organizationId) =>
+    byArguments(loaders(context), { organizationId }, () => {
+      const database = context.publicDatabase(organizationId);
+      return new DataLoader((keys) => loadMany(database, organizationId, keys, context));
+    });
 }
 
 /** Pages and counts of a nested list, one loader per distinct arguments: DataLoader itself knows no arguments. */

@@ -98,7 +98,7 @@ describe('the schema', () => {
     expect(forAdmins.map(({ field }) => field.name)).toEqual(['setModelRollout']);
     expect(scopes(schema.getQueryType())).toEqual(new Set(['read', 'none']));
     const open = fields.filter(({ field }) => policyOf(field).scope === 'none');
-    expect(open.map(({ field }) => field.name)).toEqual(['viewer']);
+    expect(open.map(({ field }) => field.name)).toEqual(['publicFeature', 'publicFeatures', 'viewer']);
   });
 
   test('says of every list of objects how long it is', () => {

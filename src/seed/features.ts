@@ -49,6 +49,7 @@ export function createFeatures(plan: OrganizationPlan, ownerIds: readonly string
   const context: Context = {
     organizationId: plan.id,
     random,
+    roadmap: createRandom(`roadmap of ${plan.name}`),
     newId: createSeededIds(`features of ${plan.name}`),
     nowMs,
   };
@@ -69,6 +70,8 @@ export function createFeatures(plan: OrganizationPlan, ownerIds: readonly string
 interface Context {
   organizationId: string;
   random: Random;
+  /** What is public: a series of its own, so that it changes nothing else. */
+  roadmap: Random;
   newId: SeededIds;
   nowMs: number;
 }
@@ -107,7 +110,7 @@ function toWorkingHours(random: Random, timeMs: number, nowMs: number): number {
 }
 
 function createFeature(
-  { organizationId, random, newId }: Context,
+  { organizationId, random, roadmap, newId }: Context,
   text: FeatureText,
   ownerId: string,
   life: Life,
@@ -124,6 +127,7 @@ function createFeature(
     createdAt: isoTime(createdMs),
     updatedAt: isoTime(updatedMs),
     completedAt: status === 'DONE' ? isoTime(updatedMs) : null,
+    isPublic: status !== 'CANCELLED' && roadmap.chance(0.2),
   };
 }
 

@@ -48,6 +48,11 @@ export async function createFullOrganization(
   return viewer;
 }
 
+/** Makes none of an organization's features public: what was learnt of them is of no use to others any more. */
+export function hideFeatures(database: Database, { organizationId }: Viewer): Promise<unknown> {
+  return run(database, 'update features set is_public = false where organization_id = $1', [organizationId]);
+}
+
 const markUsers = `update users set name = 'Ada ' || $2, email = $2 || '-' || id || '@test.example' where organization_id = $1`;
 const dateFeatures = `update features set created_at = $2::timestamptz + complexity_points * interval '1 hour',
   updated_at = $3, completed_at = $2::timestamptz + interval '30 hours'
@@ -67,7 +72,13 @@ function run(database: Database, text: string, values: readonly string[]): Promi
 
 async function addFeature(database: Database, viewer: Viewer, word: string, index: number): Promise<void> {
   const [feature] = await createFeatures(database, viewer, [
-    { name: `Feature ${word}`, description: `It brings ${word}.`, status: 'DONE', complexityPoints: index + 1 },
+    {
+      name: `Feature ${word}`,
+      description: `It brings ${word}.`,
+      status: 'DONE',
+      complexityPoints: index + 1,
+      isPublic: index % 2 === 0,
+    },
   ]);
   for (let number = 0; number < 2; number++) {
     const id = idAt(rangeStartMs + 10 * index + number);

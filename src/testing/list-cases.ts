@@ -114,6 +114,24 @@ const features: ListCase = {
   },
 };
 
+const publicFeatures: ListCase = {
+  table: 'features',
+  field: 'publicFeatures',
+  variables: '$organizationId: ID!, $status: FeatureStatus',
+  arguments: 'organizationId: $organizationId, status: $status',
+  identity: identityOf('PublicFeature'),
+  toRow: (row, world) => ({ ...features.toRow(row, world), is_public: row.name % 3 !== 0 }),
+  ask: (wish, { organizationId }) => {
+    const status = pickOrNull(statuses, wish.kind);
+    return {
+      variables: { organizationId: encodeGlobalId('Organization', organizationId), status },
+      where: all('is_public', is('status', status)),
+      orderColumns: ['updated_at', 'id'],
+      isDescending: true,
+    };
+  },
+};
+
 const conversations: ListCase = {
   table: 'conversations',
   field: 'conversations',
@@ -278,6 +296,7 @@ const readings: ListCase = {
 /** Every connection of the schema; a test holds it to be every one. */
 export const listCases: readonly ListCase[] = [
   features,
+  publicFeatures,
   conversations,
   documents,
   sites,

@@ -42,7 +42,9 @@ export async function createUser(database: Database, organizationId: string, nam
 export function createFeatures(
   database: Database,
   { organizationId, userId }: Viewer,
-  features: readonly Partial<Pick<Feature, 'name' | 'description' | 'status' | 'complexityPoints' | 'ownerId'>>[],
+  features: readonly Partial<
+    Pick<Feature, 'name' | 'description' | 'status' | 'complexityPoints' | 'ownerId' | 'isPublic'>
+  >[],
 ): Promise<Feature[]> {
   const rows = features.map((feature, index) => ({
     name: `Feature ${index}`,
@@ -50,6 +52,7 @@ export function createFeatures(
     complexityPoints: 1,
     ownerId: userId,
     description: '',
+    isPublic: false,
     ...feature,
     id: newId(),
   }));

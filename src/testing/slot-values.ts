@@ -78,12 +78,12 @@ export function plainValue(schema: GraphQLSchema, slot: Slot, text: string): Jso
 const people = ['owner', 'user', 'author', 'uploader'];
 
 /**
- * The node type whose ids a slot takes: by its own name (`featureId`), by its input's (`UpdateFeatureInput.id`), or by
- * what its field answers (`feature(id:)`).
+ * The type whose ids a slot takes: by its own name (`featureId`), by its input's (`UpdateFeatureInput.id`), or by what
+ * its field answers (`feature(id:)`).
  * @throws when none of these names one
  */
 export function nodeTypeOf(schema: GraphQLSchema, slot: Slot): string {
-  const nodeTypes = listNodeTypes(schema);
+  const nodeTypes = [...listNodeTypes(schema), 'PublicFeature'];
   const stem = slot.name.replace(/Ids?$/, '');
   const byName = people.includes(stem) ? 'User' : stem[0]!.toUpperCase() + stem.slice(1);
   if (nodeTypes.includes(byName)) return byName;

@@ -1,4 +1,5 @@
 import { createRowLoader } from '../../schema/loader.ts';
-import { listUsersByIds } from './queries.ts';
+import { listOrganizationsByIds, listUsersByIds } from './queries.ts';
 
+export const organizationById = createRowLoader(listOrganizationsByIds);
 export const userById = createRowLoader(listUsersByIds);

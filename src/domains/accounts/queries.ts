@@ -1,10 +1,22 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
-import { createListByIds } from '../../db/rows-by-id.ts';
+import { rowsBy } from '../../db/footprint.ts';
+import { createListByIds, type ListByIds } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement } from '../../db/statement.ts';
-import { type IdempotencyKey, idempotencyKeys, organizations, type User, users } from './tables.ts';
+import { type IdempotencyKey, idempotencyKeys, type Organization, organizations, type User, users } from './tables.ts';
 
 export const listUsersByIds = createListByIds<User>('listUsersByIds', users);
+
+const organizationsByIds = statement<Organization>(
+  'listOrganizationsByIds',
+  sql`select ${columns(organizations)} from ${organizations}
+    where ${organizations.id} = ${arg('organizationId')} and ${organizations.id} = any(${arg('ids')}::uuid[])`,
+  { readsBy: [rowsBy(organizations.id, 'ids')] },
+);
+
+/** The organization itself when its id is among these; no other. */
+export const listOrganizationsByIds: ListByIds<Organization> = (database, organizationId, ids) =>
+  organizationsByIds.run(database, { organizationId, ids });
 
 const findDemoUser = statement<User>(
   'findFirstUser',

@@ -1,7 +1,20 @@
 import { builder } from '../../schema/builder.ts';
 import { parseUuid } from '../../schema/global-id.ts';
-import { userById } from './loaders.ts';
-import type { User } from './tables.ts';
+import { loadReferenced } from '../../schema/loader.ts';
+import { organizationById, userById } from './loaders.ts';
+import type { Organization, User } from './tables.ts';
+
+const OrganizationRef = builder.objectRef<Organization>('Organization');
+
+builder.node(OrganizationRef, {
+  description: 'Whose people, features, conversations and sites they are.',
+  id: { resolve: (organization) => organization.id, parse: parseUuid },
+  loadWithoutCache: (id, context) => organizationById(context).load(id),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'The name to show.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was founded.' }),
+  }),
+});
 
 export const UserRef = builder.objectRef<User>('User');
 
@@ -12,6 +25,11 @@ builder.node(UserRef, {
   fields: (t) => ({
     name: t.exposeString('name', { description: 'The name to show.' }),
     email: t.exposeString('email', { description: 'The address the person signs in with.' }),
+    organization: t.field({
+      type: OrganizationRef,
+      description: 'The organization of the person.',
+      resolve: (user, _args, context) => loadReferenced(organizationById(context), user.organizationId),
+    }),
     isActive: t.exposeBoolean('isActive', { description: 'Whether the person may sign in.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the person joined.' }),
   }),

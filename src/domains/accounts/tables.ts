@@ -63,5 +63,6 @@ export const idempotencyKeys = pgTable(
   ],
 );
 
+export type Organization = typeof organizations.$inferSelect;
 export type User = typeof users.$inferSelect;
 export type IdempotencyKey = typeof idempotencyKeys.$inferSelect;

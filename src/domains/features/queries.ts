@@ -62,17 +62,24 @@ export interface TestSummary {
   total: number;
 }
 
-const testSummaries = statement<TestSummary & { featureId: string }>(
-  'listTestSummariesByFeatureId',
-  sql`select ${testCases.featureId} as "featureId",
+export type FeatureTestSummary = TestSummary & { featureId: string };
+
+/** The summaries of the features that a condition on test_cases leaves, one row each. */
+export function summaryQuery(condition: SQL): SQL {
+  return sql`select ${testCases.featureId} as "featureId",
       count(*) filter (where ${testCases.status} = 'PASSED')::integer as passed,
       count(*) filter (where ${testCases.status} = 'FAILED')::integer as failed,
       count(*) filter (where ${testCases.status} = 'PENDING')::integer as pending,
       count(*) filter (where ${testCases.status} = 'SKIPPED')::integer as skipped,
       count(*)::integer as total
     from ${testCases}
-    where ${testCases.organizationId} = ${arg('organizationId')} and ${testCases.featureId} = any(${arg('featureIds')}::uuid[])
-    group by ${testCases.featureId}`,
+    where ${testCases.organizationId} = ${arg('organizationId')} and ${condition}
+    group by ${testCases.featureId}`;
+}
+
+const testSummaries = statement<FeatureTestSummary>(
+  'listTestSummariesByFeatureId',
+  summaryQuery(sql`${testCases.featureId} = any(${arg('featureIds')}::uuid[])`),
   { readsBy: [rowsBy(testCases.featureId, 'featureIds')] },
 );
 
@@ -88,13 +95,14 @@ export interface NewFeature {
   status: Feature['status'];
   complexityPoints: number;
   ownerId: string;
+  isPublic: boolean;
 }
 
 const insertAll = statement<Feature>(
   'insertFeatures',
   sql`with input as (
       select * from jsonb_to_recordset(${arg('rows')}::jsonb) as input(
-        id uuid, position integer, name text, description text, status feature_status, "complexityPoints" smallint, "ownerId" uuid)
+        id uuid, position integer, name text, description text, status feature_status, "complexityPoints" smallint, "ownerId" uuid, "isPublic" boolean)
     ), owned as (
       select input.* from input join users on users.organization_id = ${arg('organizationId')} and users.id = input."ownerId"
     )
@@ -107,9 +115,10 @@ const insertAll = statement<Feature>(
       features.complexityPoints,
       features.ownerId,
       features.completedAt,
+      features.isPublic,
     )})
     select ${arg('organizationId')}::uuid, id, name, description, status, "complexityPoints", "ownerId",
-      case when status = 'DONE' then now() end
+      case when status = 'DONE' then now() end, "isPublic"
     from owned where (select count(*) from owned) = (select count(*) from input) order by position
     returning ${columns(features)}`,
   { writes: [inserts(features)] },
@@ -136,6 +145,7 @@ export interface FeatureChanges {
   status?: Feature['status'] | undefined;
   complexityPoints?: number | undefined;
   ownerId?: string | undefined;
+  isPublic?: boolean | undefined;
 }
 
 const changeable = {
@@ -145,6 +155,7 @@ const changeable = {
     when ${arg('status')}::feature_status <> 'DONE' then null when ${features.status} = 'DONE' then ${features.completedAt} else now() end`,
   complexityPoints: sql`${bare(features.complexityPoints)} = ${arg('complexityPoints')}`,
   ownerId: sql`${bare(features.ownerId)} = ${arg('ownerId')}`,
+  isPublic: sql`${bare(features.isPublic)} = ${arg('isPublic')}`,
 } satisfies Record<keyof FeatureChanges, SQL>;
 
 /** Of a feature that was not changed since, or of any. */

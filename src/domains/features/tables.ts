@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import {
+  boolean,
   check,
   foreignKey,
   index,
@@ -39,6 +40,8 @@ export const features = pgTable(
     updatedAt: timestamp('updated_at', { withTimezone: true, mode: 'string' }).notNull().defaultNow(),
     /** When the status last became DONE; null otherwise. */
     completedAt: timestamp('completed_at', { withTimezone: true, mode: 'string' }),
+    /** Whether the organization shows it to everybody. */
+    isPublic: boolean('is_public').notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.organizationId, table.id] }),
@@ -64,6 +67,10 @@ export const features = pgTable(
     index('features_completed')
       .on(table.organizationId, table.completedAt)
       .where(sql`${table.completedAt} is not null`),
+    index('features_public_updated').on(table.organizationId, table.updatedAt, table.id).where(sql`${table.isPublic}`),
+    index('features_public_status_updated')
+      .on(table.organizationId, table.status, table.updatedAt, table.id)
+      .where(sql`${table.isPublic}`),
   ],
 );
 

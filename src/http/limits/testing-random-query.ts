@@ -22,6 +22,7 @@ export type ValueForm = 'literal' | 'variable' | 'default';
 
 const requiredValues: Record<string, string> = {
   siteId: '"x"',
+  organizationId: '"x"',
   id: '"x"',
   ids: '["x", "y", "z"]',
   name: '"x"',

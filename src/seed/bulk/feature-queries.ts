@@ -55,11 +55,12 @@ export const insertBulkFeatures = statement<never>(
   'insertBulkFeatures',
   sql`with ${lives}
     insert into ${features} (${bare(features.organizationId, features.id, features.name, features.description, features.status)},
-      ${bare(features.complexityPoints, features.ownerId, features.createdAt, features.updatedAt, features.completedAt)})
+      ${bare(features.complexityPoints, features.ownerId, features.createdAt, features.updatedAt)},
+      ${bare(features.completedAt, features.isPublic)})
     select ${arg('organizationId')}::uuid, lives.id, texts.name, texts.description, status,
       (array[1,2,2,3,3,3,5,5,5,8,8,13,20,40])[1 + ${choice(i, 13, sql.raw('14'))}], owners.id,
       ${timeAtMs(sql.raw('created_ms'))}, ${timeAtMs(sql.raw('updated_ms'))},
-      case when status = 'DONE' then ${timeAtMs(sql.raw('updated_ms'))} end
+      case when status = 'DONE' then ${timeAtMs(sql.raw('updated_ms'))} end, status <> 'CANCELLED' and ${share(i, 15)} < 0.02
     from lives
     join seed_texts as texts on texts.n = ${textOf}
     join seed_users as owners on owners.n = ${choice(i, 14, sql`${arg('owners')}::integer`)}`,

@@ -23,6 +23,7 @@ const newFeature = z.object({
   status: status.default('PLANNED'),
   complexityPoints: integer(0, 1000).default(1),
   ownerId: idOf('User').optional(),
+  isPublic: z.boolean().default(false),
 });
 
 const newFeatures = z.object({
@@ -43,6 +44,7 @@ const CreateFeatureInput = builder.inputType('CreateFeatureInput', {
     status: t.field({ type: FeatureStatus, description: 'PLANNED by default.' }),
     complexityPoints: t.int({ description: '0 to 1000; 1 by default.' }),
     ownerId: t.id({ description: 'Who answers for it; the viewer by default.' }),
+    isPublic: t.boolean({ description: 'Whether everybody may see it, as a PublicFeature; false by default.' }),
     idempotencyKey: t.string({
       description: `${idempotencyKeyDescription} Within createFeatures it stands beside the list.`,
     }),
@@ -70,6 +72,7 @@ const UpdateFeatureInput = builder.inputType('UpdateFeatureInput', {
     status: t.field({ type: FeatureStatus, description: 'Where it stands now.' }),
     complexityPoints: t.int({ description: '0 to 1000.' }),
     ownerId: t.id({ description: 'Who answers for it from now on.' }),
+    isPublic: t.boolean({ description: 'Whether everybody may see it, as a PublicFeature, from now on.' }),
     expectedUpdatedAt: t.field({ type: 'DateTime', description: expectedUpdatedAtDescription }),
   }),
 });
@@ -143,8 +146,8 @@ async function createAll(
   ownerPath: (index: number) => string,
 ) {
   const viewer = requireViewer(context);
-  const rows = inputs.map(({ name, description, status, complexityPoints, ownerId = viewer.userId }) => {
-    return { id: newId(), name, description, status, complexityPoints, ownerId };
+  const rows = inputs.map(({ name, description, status, complexityPoints, ownerId = viewer.userId, isPublic }) => {
+    return { id: newId(), name, description, status, complexityPoints, ownerId, isPublic };
   });
   const created = await runOnce(context, { mutation, input, keeping: keepRows(featureById) }, (write) =>
     write((database) => insertFeatures(database, viewer.organizationId, rows)),
@@ -161,6 +164,7 @@ const featureChanges = newFeature.partial().extend({
   description: description.optional(),
   status: status.optional(),
   complexityPoints: integer(0, 1000).optional(),
+  isPublic: z.boolean().optional(),
   expectedUpdatedAt,
 });
 

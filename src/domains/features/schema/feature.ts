@@ -29,6 +29,7 @@ builder.node(FeatureRef, {
       description: 'Who answers for it.',
       resolve: (feature, _args, context) => loadReferenced(userById(context), feature.ownerId),
     }),
+    isPublic: t.exposeBoolean('isPublic', { description: 'Whether everybody may see it, as a PublicFeature.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was written down.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),
     testSummary: t.field({

@@ -1,0 +1,3 @@
+ALTER TABLE "features" ADD COLUMN "is_public" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+CREATE INDEX "features_public_updated" ON "features" USING btree ("organization_id","updated_at","id") WHERE "features"."is_public";--> statement-breakpoint
+CREATE INDEX "features_public_status_updated" ON "features" USING btree ("organization_id","status","updated_at","id") WHERE "features"."is_public";
