@@ -11,6 +11,9 @@ import { openTrustedDocuments, type TrustedDocumentsOptions } from './trusted-do
 const manifestOf = (...names: string[]) =>
   JSON.stringify(Object.fromEntries(names.map((name) => [name, `{ ${name}: __typename } # Größe`])));
 
+/** Of a machine that has other things to do. */
+const patience = { timeout: 10_000 };
+
 describe.skipIf(!hasRedisServer())('the published manifest', () => {
   let server: TestRedis;
   let redis: Redis;
@@ -33,7 +36,7 @@ describe.skipIf(!hasRedisServer())('the published manifest', () => {
   const connect = async () => {
     const made = createRedis({ url: server.url, log: pino({ level: 'silent' }), registry: new Registry() });
     open.push(made.close);
-    await vi.waitFor(() => expect(made.isUp).toBe(true));
+    await vi.waitFor(() => expect(made.isUp).toBe(true), patience);
     return made;
   };
   const follow = async (options: Partial<TrustedDocumentsOptions> = {}) => {
@@ -60,7 +63,7 @@ describe.skipIf(!hasRedisServer())('the published manifest', () => {
     const other = await follow({ redis: await connect() });
     expect([one.find('a')?.body, one.size, other.size]).toEqual(['{ a: __typename } # Größe', 1, 1]);
     await publish(manifestOf('a', 'b'));
-    await vi.waitFor(() => expect([one.find('b')?.id, other.find('b')?.id]).toEqual(['b', 'b']));
+    await vi.waitFor(() => expect([one.find('b')?.id, other.find('b')?.id]).toEqual(['b', 'b']), patience);
     expect(reloads).toEqual([2, 2]);
     expect(await redis.run((client) => client.hGetAll(publishedKey))).toMatchObject({
       sha256: sha256Of(manifestOf('a', 'b')),
@@ -74,10 +77,10 @@ describe.skipIf(!hasRedisServer())('the published manifest', () => {
     await publish(manifestOf('a'));
     const documents = await follow();
     await server.kill();
-    await vi.waitFor(() => expect(redis.isUp).toBe(false));
+    await vi.waitFor(() => expect(redis.isUp).toBe(false), patience);
     expect(documents.find('a')?.id).toBe('a');
     await server.start();
-    await vi.waitFor(() => expect(problems).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(problems).toHaveLength(1), patience);
     expect(problems[0]).toBe(`the trusted documents of ${publishedPath} cannot be read: it is not there any more`);
     for (const [manifest, sha256, message] of [
       [manifestOf('b'), 'other', 'expected a manifest with the SHA-256 other, got another'],
@@ -86,15 +89,15 @@ describe.skipIf(!hasRedisServer())('the published manifest', () => {
       problems.length = 0;
       const packed = gzipSync(manifest).toString('base64');
       await redis.run((client) => client.hSet(publishedKey, { sha256, manifest: packed }));
-      await vi.waitFor(() => expect(problems).toHaveLength(1));
+      await vi.waitFor(() => expect(problems).toHaveLength(1), patience);
       expect(problems[0]).toContain(message);
     }
     await redis.run((client) => client.hSet(publishedKey, { sha256: 'x', manifest: 'no gzip' }));
-    await vi.waitFor(() => expect(problems.at(-1)).toContain('expected a manifest in gzip'));
+    await vi.waitFor(() => expect(problems.at(-1)).toContain('expected a manifest in gzip'), patience);
     expect([documents.find('a')?.id, documents.size, reloads]).toEqual(['a', 1, []]);
     await redis.run((client) => client.del(publishedKey));
     await publish(manifestOf('c'));
-    await vi.waitFor(() => expect(documents.find('c')?.id).toBe('c'));
+    await vi.waitFor(() => expect(documents.find('c')?.id).toBe('c'), patience);
   });
 
   test('is taken for the one that its publisher saw only', async () => {
@@ -116,16 +119,16 @@ describe.skipIf(!hasRedisServer())('the published manifest', () => {
     const documents = await follow({ isRequired: false });
     expect(documents.size).toBe(0);
     await publish(manifestOf('a'));
-    await vi.waitFor(() => expect(documents.size).toBe(1));
+    await vi.waitFor(() => expect(documents.size).toBe(1), patience);
     await redis.run((client) => client.hSet(publishedKey, 'sha256', 'other'));
     await expect(follow({ isRequired: false })).rejects.toThrow('got another');
     await server.kill();
-    await vi.waitFor(() => expect(redis.isUp).toBe(false));
+    await vi.waitFor(() => expect(redis.isUp).toBe(false), patience);
     await expect(follow()).rejects.toThrow('cannot be read: REDIS_URL: nobody answers there');
     const without = await follow({ isRequired: false });
     await server.start();
-    await vi.waitFor(() => expect(redis.isUp).toBe(true), { timeout: 10_000 });
+    await vi.waitFor(() => expect(redis.isUp).toBe(true), patience);
     await publish(manifestOf('a', 'b', 'c'));
-    await vi.waitFor(() => expect(without.size).toBe(3));
+    await vi.waitFor(() => expect(without.size).toBe(3), patience);
   });
 });
