@@ -3,6 +3,7 @@ import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { Counter, type Registry } from 'prom-client';
 import type { Viewer } from '../../context.ts';
+import type { OperationNames } from '../operation-names.ts';
 import {
   type DocumentRequest,
   hashMismatch,
@@ -27,6 +28,8 @@ export interface TrustedDocumentsPluginOptions {
   registration: DocumentRegistration;
   /** How many documents may be registered, and where other processes find them. */
   registered?: RegisteredDocumentsOptions;
+  /** Learns the names of trusted operations. Default: nobody does. */
+  operationNames?: Pick<OperationNames, 'add'> | undefined;
   log: Logger;
   registry: Registry;
 }
@@ -47,7 +50,7 @@ const maxLoggedOperations = 1_000;
  * register is kept when it is about to run, so that only valid documents take up room.
  */
 export function useTrustedDocuments(options: TrustedDocumentsPluginOptions): Plugin<{ viewer?: Viewer | null }> {
-  const { documents, mode, registration, log, registry } = options;
+  const { documents, mode, registration, operationNames, log, registry } = options;
   const isRegistering = mode !== 'only' && registration !== 'off';
   const registered = isRegistering ? createRegisteredDocuments(options.registered) : null;
   const untrusted = new WeakMap<Request, Untrusted>();
@@ -92,11 +95,15 @@ export function useTrustedDocuments(options: TrustedDocumentsPluginOptions): Plu
     },
     onExecute({ args, context: { request, viewer } }) {
       const found = untrusted.get(request);
-      if (!found) return;
+      const name = getOperationAST(args.document, args.operationName)?.name?.value;
+      if (!found) {
+        if (name !== undefined) operationNames?.add(name);
+        return;
+      }
       keep(found, viewer);
       if (mode !== 'log') return;
       untrustedTotal.inc();
-      logOnce(found, getOperationAST(args.document, args.operationName)?.name?.value);
+      logOnce(found, name);
     },
   };
 }
