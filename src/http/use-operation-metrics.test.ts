@@ -23,6 +23,7 @@ function serve() {
     },
     find: (id) => manifest.find(id),
     has: (body) => manifest.has(body),
+    toWarm: [],
   };
   const log = pino({ level: 'silent' });
   const trust = { documents, mode: 'off', registration: 'everyone', operationNames, log, registry } as const;

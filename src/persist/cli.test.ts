@@ -33,6 +33,7 @@ beforeAll(async () => {
     },
     find: (id) => served.find(id),
     has: (body) => served.has(body),
+    toWarm: [],
   };
   app = await createTestApp({ trustedDocuments, settings: { trustedDocuments: 'only' } });
 });

@@ -16,6 +16,9 @@ import { publish, withRedis } from './publish.ts';
 
 const md5Of = (text: string) => createHash('md5').update(text).digest('hex');
 
+/** Of a machine that has other things to do. */
+const patience = { timeout: 10_000 };
+
 // Each run of the command starts a process that loads the whole schema.
 describe.skipIf(!hasRedisServer())('npm run persist -- --publish', { timeout: 90_000 }, () => {
   let server: TestRedis;
@@ -26,7 +29,7 @@ describe.skipIf(!hasRedisServer())('npm run persist -- --publish', { timeout: 90
     folder = await mkdtemp(join(tmpdir(), 'publish-'));
     server = await startTestRedis();
     redis = createRedis({ url: server.url, log: pino({ level: 'silent' }), registry: new Registry() });
-    await vi.waitFor(() => expect(redis.isUp).toBe(true));
+    await vi.waitFor(() => expect(redis.isUp).toBe(true), patience);
   });
 
   afterAll(async () => {

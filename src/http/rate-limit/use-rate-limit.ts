@@ -4,6 +4,7 @@ import type { Viewer } from '../../context.ts';
 import { rateLimited } from '../../errors.ts';
 import { errorAnswer } from '../error-answer.ts';
 import { requestIdOf } from '../request-id.ts';
+import type { WarmUpContext } from '../warm-up/warm-up.ts';
 import { clientAddress } from './client-address.ts';
 import { failedRequestPoints, type RateLimiter, type RateVerdict, unknownDocumentPoints } from './rate-limiter.ts';
 
@@ -38,7 +39,9 @@ export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitO
     onRequest({ request, serverContext, fetchAPI, endResponse }) {
       // A browser's question before the request; whether it may be asked is not the client's choice.
       if (request.method === 'OPTIONS') return;
-      const { req } = serverContext as { req?: IncomingMessage };
+      const { req, isWarmUp } = serverContext as { req?: IncomingMessage } & Partial<WarmUpContext>;
+      // Nobody asks, so nobody is charged.
+      if (isWarmUp) return;
       const forwardedFor = trustedProxies > 0 ? request.headers.get('x-forwarded-for') : null;
       const address = clientAddress(req?.socket.remoteAddress, forwardedFor, trustedProxies);
       const verdict = rateLimiter.refusal(address);

@@ -13,6 +13,8 @@ export interface TrustedDocuments {
   find(id: string): TrustedDocument | null;
   /** Whether a text is one of them, character by character. */
   has(body: string): boolean;
+  /** Those to run at the start of a server, with their variables. */
+  readonly toWarm: readonly TrustedDocument[];
 }
 
 /** A manifest that is followed. */
@@ -52,6 +54,7 @@ export function indexDocuments(documents: readonly TrustedDocument[]): TrustedDo
     size: byId.size,
     find: (id) => byId.get(id) ?? byHash.get(id) ?? null,
     has: (body) => bodies.has(body),
+    toWarm: documents.filter(({ warmUp }) => warmUp !== undefined),
   };
 }
 
@@ -79,6 +82,9 @@ export async function openTrustedDocuments(options: TrustedDocumentsOptions): Pr
     },
     find: (id) => current.find(id),
     has: (body) => current.has(body),
+    get toWarm() {
+      return current.toWarm;
+    },
     close: () => watch.close(),
   };
 }
