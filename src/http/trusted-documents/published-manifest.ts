@@ -13,7 +13,7 @@ export const publishedKey = 'tributary:trusted-documents';
 const maxManifestBytes = 64 * 1024 * 1024;
 
 /** A look costs Redis one HGET. A change is served within twice `pollMs`. */
-export function createPublishedManifest(redis: Redis, pollMs = 400): ManifestSource {
+export function createPublishedManifest(redis: Redis, pollMs = 250): ManifestSource {
   return {
     name: publishedKey,
     advice: 'run npm run persist -- GLOB --publish',

@@ -30,7 +30,7 @@ export interface TrustedDocumentsOptions {
   readonly redis?: Redis | null;
   /** Whether the start fails without a manifest. */
   readonly isRequired: boolean;
-  /** Milliseconds between two looks at it. Default: 2,000 for a file, 400 for Redis; 0 never looks. */
+  /** Milliseconds between two looks at it. Default: 2,000 for a file, 250 for Redis; 0 never looks. */
   readonly pollMs?: number;
   /** The manifest has changed and is served; with how many documents it holds. Must not throw. */
   onReload(size: number): void;
