@@ -54,7 +54,9 @@ export const settings = z.object({
   REDIS_URL: z
     .url({ protocol: /^rediss?$/ })
     .optional()
-    .describe('redis://user:password@host:port/database; unset keeps rate limits in this process'),
+    .describe(
+      'redis://user:password@host:port/database; unset keeps rate limits and registered documents in this process',
+    ),
   MODELS_DIR: z.string().min(1).default('models').describe('the folder of the ONNX model repository'),
   MODELS_POLL_MS: milliseconds(0, 3_600_000)
     .default(2_000)
@@ -152,7 +154,7 @@ export const settings = z.object({
     .string()
     .min(1)
     .default('trusted-documents.json')
-    .describe('the file of trusted documents that "npm run persist" writes'),
+    .describe('the file of trusted documents that "npm run persist" writes, or redis: for what it publishes'),
   DOCUMENT_REGISTRATION: z
     .enum(['everyone', 'viewers', 'off'])
     .default('everyone')

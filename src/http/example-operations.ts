@@ -100,6 +100,8 @@ const examples: readonly ExampleOperation[] = [
   { name: 'CreateFeature', query: create },
 ];
 
+export const exampleOperationNames: readonly string[] = examples.map(({ name }) => name);
+
 /** The examples; ranges of time end at `now`. */
 export function exampleOperations(now: Date): readonly ExampleOperation[] {
   const day = (offset: number) =>

@@ -18,6 +18,7 @@ import { EncodedBodies } from './encoding/encoded-bodies.ts';
 import { clientAddress } from './rate-limit/client-address.ts';
 import type { RateLimiter } from './rate-limit/rate-limiter.ts';
 import { rateHeaders } from './rate-limit/use-rate-limit.ts';
+import type { PublicUse } from './warm-up/public-uses.ts';
 
 /** What a request asks for, known from when it was answered the long way. */
 export interface Plan {
@@ -28,6 +29,8 @@ export interface Plan {
   readonly scope: CacheScope;
   readonly cost: number;
   readonly contentType: string;
+  /** Where it is counted; null: it is not. */
+  readonly use: PublicUse | null;
 }
 
 export interface HitPathOptions {
@@ -62,7 +65,8 @@ export class HitPath {
   readonly #options: HitPathOptions;
   readonly #plans = new LRUCache<string, Plan>({
     maxSize: maxPlanBytes,
-    sizeCalculation: (_plan, key) => planBytes + key.length,
+    // Twice, as what is counted holds the same variables.
+    sizeCalculation: (_plan, key) => planBytes + key.length * 2,
   });
   /** How often the plans were forgotten. */
   #generation = 0;
@@ -163,6 +167,7 @@ export class HitPath {
       points: plan.cost,
     });
     if (verdict?.isAllowed === false) return false;
+    plan.use?.add();
     const { method, headers } = request;
     const { scope, contentType } = plan;
     const encoding = encodingFor(headers['accept-encoding'] as string | undefined, answer.body.length);
