@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { expect } from 'vitest';
+import { vi } from 'vitest';
 import type { Database } from '../db/database.ts';
 import { createRedis, type Redis } from '../redis/client.ts';
 import { AnswerCache, type AnswerCacheOptions, Making } from './answer-cache.ts';
@@ -46,7 +46,7 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
   const registry = new Registry();
   const redis = createRedis({ url: valuesUrl, log, registry });
   const logRedis = createRedis({ url, log, registry: new Registry() });
-  await expect.poll(() => redis.isUp && logRedis.isUp, { timeout: 10_000 }).toBe(true);
+  await vi.waitUntil(() => redis.isUp && logRedis.isUp, { timeout: 10_000 });
   const [outcomes, reads, writes, waits]: [Outcome[], SharedRead[], SharedWrite[], WaitEnd[]] = [[], [], [], []];
   let races = 0;
   const sharedTier = new SharedTier({

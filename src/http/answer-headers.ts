@@ -5,8 +5,8 @@ import type { CacheScope } from '../schema/policy.ts';
 import { type ContentEncoding, contentEncodings } from './encoding/accept-encoding.ts';
 import { defaultCacheControl } from './security-headers.ts';
 
-/** How it was answered, for Cache-Status (RFC 9211). */
-export type AnswerSource = 'hit' | 'stored';
+/** How it was answered, for Cache-Status (RFC 9211): kept in this process, kept in the shared tier, made. */
+export type AnswerSource = 'hit' | 'l2' | 'stored';
 
 type KnownAnswer = Pick<Answer, 'etag' | 'madeAtMs' | 'expiresAtMs' | 'tags'>;
 
@@ -39,7 +39,8 @@ export function answerHeaders(answer: KnownAnswer, options: AnswerHeaderOptions)
   const { method, scope, source, encoding, vary } = options;
   const now = performance.now();
   const ttlSeconds = Math.max(0, Math.floor((answer.expiresAtMs - now) / 1_000));
-  const status = source === 'hit' ? `tributary; hit; ttl=${ttlSeconds}` : 'tributary; fwd=miss; stored';
+  const hit = `tributary; hit; ttl=${ttlSeconds}`;
+  const status = { hit, l2: `${hit}; detail=l2`, stored: 'tributary; fwd=miss; stored' }[source];
   const ownVary = scope === 'public' ? 'accept, accept-encoding' : 'accept, accept-encoding, authorization';
   const allVary = vary === null ? ownVary : `${vary}, ${ownVary}`;
   if (method !== 'GET') return ['cache-status', status, 'vary', allVary, ...defaultCacheControl];

@@ -147,10 +147,13 @@ async function answer(
   execute: () => ReturnType<Execute>,
   onKept: (answer: Answer, source: AnswerSource) => void,
 ): Promise<ExecutionResult> {
-  const found = await cache.find(key, record);
+  let source: AnswerSource = 'hit';
+  const found = await cache.find(key, record, (outcome) => {
+    if (outcome === 'l2') source = 'l2';
+  });
   if (found === null) return execute();
   if (!(found instanceof Making)) {
-    onKept(found, 'hit');
+    onKept(found, source);
     const text = found.body.toString();
     return { data: null, stringify: () => text } as FinishedResult;
   }
