@@ -71,9 +71,14 @@ describe('too many requests at work', () => {
         },
       ],
     });
+    const { headers } = await fetch(`${origin}/graphql?query=%7B__typename%7D`, {
+      headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },
+    });
+    expect(headers.get('content-type')).toBe('application/graphql-response+json; charset=utf-8');
+    expect(refused.headers.get('content-type')).toBe('application/json; charset=utf-8');
     const text = await (await fetch(`${origin}/metrics`)).text();
     expect(text).toContain('tributary_requests_in_flight 2');
-    expect(text).toContain('tributary_shed_total{reason="in_flight"} 1');
+    expect(text).toContain('tributary_shed_total{reason="in_flight"} 2');
     for (const path of ['/healthz', '/readyz']) expect((await fetch(`${origin}${path}`)).status).toBe(200);
     for (const answer of waiting) answer();
     for (const { status } of await Promise.all(admitted)) expect(status).toBe(200);

@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
 const allowedMethods = 'GET, POST';
-/** What a page may send: every header of a request that the API reads. */
-const allowedHeaders = 'content-type, authorization, cache-control, x-request-id, x-request-timeout-ms, x-cost';
+/** What a page may send: every header of a request that the API reads, and those by which Apollo's clients name themselves. */
+const allowedHeaders = [
+  'content-type, authorization, cache-control, x-request-id, x-request-timeout-ms, x-cost',
+  'apollographql-client-name, apollographql-client-version, apollo-require-preflight',
+].join(', ');
 /** What a page may read of an answer. */
 const exposedHeaders = 'x-request-id, retry-after, ratelimit, ratelimit-policy';
 /** Browsers ask again after this; Chromium keeps no answer longer. */

@@ -90,7 +90,7 @@ export function useDeadline({ requestTimeoutMs, graceMs = 1_000 }: DeadlineOptio
   return {
     onRequest({ request, serverContext, requestHandler, setRequestHandler, endResponse, fetchAPI }) {
       const respond = (error: GraphQLError) => {
-        const { body, ...init } = errorAnswer(error, requestIdOf(request));
+        const { body, ...init } = errorAnswer(error, requestIdOf(request), request.headers.get('accept'));
         return new fetchAPI.Response(body, init);
       };
       const timeoutMs = readTimeoutMs(request.headers.get('x-request-timeout-ms'), requestTimeoutMs);

@@ -19,14 +19,20 @@ export function badRequest(status: number, message: string, headers: Record<stri
   return publicError('BAD_USER_INPUT', message, { issues: [{ path: '', message }], http: { status, headers } });
 }
 
-/** The answer of an error of errors.ts or of badRequest: a GraphQL result, with the id of the request in it. */
-export function errorAnswer(error: GraphQLError, requestId: string): ErrorAnswer {
+const responseType = 'application/graphql-response+json';
+
+/**
+ * The answer of an error of errors.ts or of badRequest: a GraphQL result, with the id of the request in it. Clients that
+ * accept the type of GraphQL over HTTP take a 4xx or 5xx of plain JSON for that of a proxy, and show no code.
+ * @param accept - the header of the request, where one was read
+ */
+export function errorAnswer(error: GraphQLError, requestId: string, accept?: string | null): ErrorAnswer {
   const { http, ...extensions } = error.extensions as { http?: HttpExtension } & Record<string, unknown>;
   const { retryAfterSeconds } = extensions;
   return {
     status: http?.status ?? errorStatus[extensions.code as ErrorCode],
     headers: {
-      'content-type': 'application/json; charset=utf-8',
+      'content-type': `${accept?.includes(responseType) ? responseType : 'application/json'}; charset=utf-8`,
       'x-request-id': requestId,
       ...(typeof retryAfterSeconds === 'number' && { 'retry-after': String(retryAfterSeconds) }),
       ...http?.headers,

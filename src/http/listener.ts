@@ -8,7 +8,7 @@ import { type BaseHeaders, setBaseHeaders, setHeaders } from './base-headers.ts'
 import { createCors } from './cors.ts';
 import { sendNegotiated } from './encoding/send-negotiated.ts';
 import { badRequest, errorAnswer, sendErrorAnswer } from './error-answer.ts';
-import type { HitPath, LongWay } from './hit-path.ts';
+import type { Exchange, HitPath, LongWay } from './hit-path.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { assignRequestId } from './request-id.ts';
 import { createSecurityHeaders, defaultCacheControl } from './security-headers.ts';
@@ -134,17 +134,17 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
       setBaseHeaders(response, base);
       return response.writeHead(204).end();
     }
+    const exchange: Exchange = { request, response, base };
     // Yoga builds a URL of it, outside of what catches its errors.
     const { host = 'localhost' } = request.headers;
     if (host !== knownHost && !URL.canParse(`http://${host}`)) {
-      return refuse(response, base, badRequest(400, 'host: expected the name of a host'), requestId);
+      return refuse(exchange, badRequest(400, 'host: expected the name of a host'), requestId);
     }
     knownHost = host;
     if (admission && admission.enter() !== null) {
       const error = overloaded('The server has too much to do: nothing was done, try again later');
-      return refuse(response, base, error, requestId);
+      return refuse(exchange, error, requestId);
     }
-    const exchange = { request, response, base };
     const isAnswered = hitPath?.serve(exchange, goLongWay);
     if (isAnswered === undefined) goLongWay(exchange);
     if (!admission) return;
@@ -154,9 +154,9 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
   };
 }
 
-function refuse(response: ServerResponse, base: BaseHeaders, error: GraphQLError, requestId: string): void {
+function refuse({ request, response, base }: Exchange, error: GraphQLError, requestId: string): void {
   setBaseHeaders(response, base);
-  sendErrorAnswer(response, errorAnswer(error, requestId));
+  sendErrorAnswer(response, errorAnswer(error, requestId, request.headers.accept));
 }
 
 function pathOf(url: string): string {
@@ -170,7 +170,7 @@ function refuseMethod(request: IncomingMessage, response: ServerResponse, path: 
     return;
   }
   const error = badRequest(405, `expected GET, got ${request.method}`, { allow: 'GET, HEAD' });
-  sendErrorAnswer(response, errorAnswer(error, assignRequestId(request)));
+  sendErrorAnswer(response, errorAnswer(error, assignRequestId(request), request.headers.accept));
 }
 
 function sendReadiness(response: ServerResponse, readiness: ListenerOptions['readiness']): void {

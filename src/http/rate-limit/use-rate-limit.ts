@@ -47,7 +47,8 @@ export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitO
       const verdict = rateLimiter.refusal(address);
       states.set(request, { address, verdict, isCharged: verdict !== null, failurePoints: 0 });
       if (!verdict) return;
-      const { body, ...init } = errorAnswer(rateLimited(verdict.retryAfterSeconds), requestIdOf(request));
+      const error = rateLimited(verdict.retryAfterSeconds);
+      const { body, ...init } = errorAnswer(error, requestIdOf(request), request.headers.get('accept'));
       endResponse(new fetchAPI.Response(body, init));
     },
     onExecute({ args, setResultAndStopExecution }) {
