@@ -1,5 +1,6 @@
 import { Option, program } from 'commander';
 import { benchCachedMix } from './cached-mix/cli.ts';
+import { benchCdn } from './cdn.ts';
 import { benchConsistency } from './consistency.ts';
 import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
@@ -8,6 +9,7 @@ import { benchInference } from './inference/cli.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchSearch } from './search.ts';
+import { benchSemanticCache } from './semantic-cache.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
 program
@@ -26,6 +28,12 @@ program
   .option('--zipf <n>', 'how much more often the popular documents are asked for: the exponent', Number, 1.2)
   .option('--profile <folder>', 'where the server leaves a CPU profile')
   .action(benchCachedMix);
+program
+  .command('cdn')
+  .description(
+    'a real Varnish in front: what reaches the server, how soon writes are seen, and the edge frozen and dead',
+  )
+  .action(benchCdn);
 program
   .command('consistency')
   .description(
@@ -71,4 +79,13 @@ program
   .requiredOption('--data <folder>', 'the folder that holds banking77/train.csv and test.csv')
   .option('--questions <n>', 'of the 3,080 test questions', Number, 3_080)
   .action(benchSearch);
+program
+  .command('semantic-cache')
+  .description(
+    'the test questions of Banking77 asked one after the other: how many are answered as earlier ones, and how well',
+  )
+  .requiredOption('--data <folder>', 'the folder that holds banking77/train.csv and test.csv')
+  .option('--entries <n>', 'of the cache', Number, 1_000)
+  .option('--seed <n>', 'of their order', Number, 1)
+  .action(benchSemanticCache);
 await program.parseAsync();

@@ -1,7 +1,7 @@
 /** What is answered from the cache, against constant bytes from a bare node:http server and against the stock cache. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,8 +19,6 @@ const query = '{ features(first: 10) { nodes { id name status owner { name } tes
 const documentId = sha256Of(query);
 const targets = { GET: 0.6, POST: 0.4 } as const;
 const stockTarget = 4;
-/** Of the kernel's clock of CPU time, which is 100 on every Linux. */
-const ticksPerSecond = 100;
 
 type Method = keyof typeof targets;
 type Report = ReturnType<typeof createReport>;
@@ -123,16 +121,14 @@ async function load(side: Side, method: Method, seconds: number): Promise<Figure
   return { rate: requests.average, p99Ms: latency.p99, cpuMicroseconds };
 }
 
-/** User and system time of all threads of a process; NaN where there is no /proc. */
+/** What all threads of a process have run, counted in nanoseconds by the scheduler; NaN where there is no /proc. */
 function cpuSeconds(pid: number): number {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [utime, stime] = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .slice(11, 13)
-      .map(Number);
-    return (utime! + stime!) / ticksPerSecond;
+    const tasks = readdirSync(`/proc/${pid}/task`);
+    const nanoseconds = tasks.map((id) =>
+      Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
+    );
+    return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
   } catch {
     return Number.NaN;
   }

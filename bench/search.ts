@@ -1,20 +1,14 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { readBanking77 } from '../models/training/data-files.ts';
-import type { Viewer } from '../src/context.ts';
-import type { Database, Pool } from '../src/db/database.ts';
-import { newId } from '../src/db/id.ts';
+import type { Pool } from '../src/db/database.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { createPool } from '../src/db/pool.ts';
-import { embedDocument } from '../src/domains/documents/embed-document.ts';
 import { createPassageIndex } from '../src/domains/documents/passage-index.ts';
-import { insertDocument } from '../src/domains/documents/queries/document.ts';
 import { listEmbeddingStates } from '../src/domains/documents/queries/passage.ts';
 import { type SearchMode, searchDocuments } from '../src/domains/documents/search-documents.ts';
-import { embeddingVersion } from '../src/domains/predictions/embed-texts.ts';
-import { scanModelRepository } from '../src/inference/repository.ts';
-import { createWorkerEngine } from '../src/inference/worker-engine.ts';
 import { createOrganization } from '../src/testing/seed-builders.ts';
 import { startTestPostgres } from '../src/testing/test-postgres.ts';
+import { createBankingDocuments, insertBenchDocument, titleOf } from './banking-documents.ts';
 import { median } from './statistics.ts';
 
 const modes: readonly SearchMode[] = ['KEYWORD', 'SEMANTIC', 'HYBRID'];
@@ -41,26 +35,16 @@ export async function benchSearch({ data, questions }: { data: string; questions
 }
 
 async function measureQuality(database: Pool, data: string, questions: number): Promise<void> {
-  const inference = await createWorkerEngine({ repository: await scanModelRepository('models') });
-  const { signal } = new AbortController();
-  const predictions = { record: () => {} };
-  const context = { database, inference, predictions, signal, vectors: createPassageIndex({ database }) };
-  const viewer = await createOrganization(database);
-  for (const [intent, rows] of Map.groupBy(readBanking77(data, 'train'), (row) => row.intent)) {
-    const document = { title: intent.replaceAll('_', ' '), content: rows.map(({ text }) => text.trim()).join('\n') };
-    const options = { lane: 'bulk' } as const;
-    const version = embeddingVersion(inference);
-    const embedded = await embedDocument(context, viewer.organizationId, document, version, options);
-    await insert(database, viewer, document, embedded);
-  }
+  const { context, organizationId, inference } = await createBankingDocuments(database, data);
   const all = readBanking77(data, 'test');
   const step = Math.max(1, Math.floor(all.length / questions));
   const test = all.filter((_, index) => index % step === 0);
   for (const mode of modes) {
     const ranks: number[] = [];
     for (const { text, intent } of test) {
-      const found = await searchDocuments(context, viewer.organizationId, { query: text, mode, first: 5 });
-      ranks.push(found.findIndex(({ document }) => document.title === intent.replaceAll('_', ' ')));
+      const search = { query: text, mode, first: 5 };
+      const { matches } = await searchDocuments(context, organizationId, search);
+      ranks.push(matches.findIndex(({ document }) => document.title === titleOf(intent)));
     }
     const within = (most: number) => ranks.filter((rank) => rank >= 0 && rank < most).length / ranks.length;
     console.log(
@@ -75,7 +59,7 @@ async function measureTime(database: Pool): Promise<void> {
   for (let from = 0; from < passages; from += passagesPerDocument) {
     const vectors = Array.from({ length: passagesPerDocument }, randomVector);
     const places = vectors.map(() => ({ start: 0, length: 1 }));
-    await insert(database, viewer, { title: 'x', content: 'x' }, { version: 'bench/1', places, vectors });
+    await insertBenchDocument(database, viewer, { title: 'x', content: 'x' }, { version: 'bench/1', places, vectors });
   }
   const [state] = await listEmbeddingStates(database, viewer.organizationId);
   const set = { organizationId: viewer.organizationId, ...state! };
@@ -94,17 +78,6 @@ async function measureTime(database: Pool): Promise<void> {
   console.log(
     `  event loop late by ${(delay.percentile(99) / 1e6 - 1).toFixed(1)} ms (p99), ${megabytes.toFixed(0)} MB`,
   );
-}
-
-type Embedded = NonNullable<Parameters<typeof insertDocument>[3]>;
-
-function insert(
-  database: Database,
-  { organizationId, userId }: Viewer,
-  document: { title: string; content: string },
-  embedded: Embedded,
-) {
-  return insertDocument(database, organizationId, { ...document, id: newId(), uploadedById: userId }, embedded);
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -29,7 +29,7 @@ async function areMigrationsUpToDate(): Promise<boolean> {
   const copy = await mkdtemp(join(tmpdir(), 'tributary-migrations-'));
   try {
     await cp('drizzle', copy, { recursive: true });
-    const options = ['generate', '--dialect', 'postgresql', '--schema', './src/domains/*/tables.ts'];
+    const options = ['generate', '--dialect', 'postgresql', '--schema', './src/{domains/*,cache}/tables.ts'];
     const tool = ['node_modules/drizzle-kit/bin.cjs', ...options, '--out', relative('.', copy)];
     const { stdout, stderr } = await promisify(execFile)(process.execPath, tool);
     if (stdout.includes('No schema changes')) return true;

@@ -22,6 +22,8 @@ describe('settings', () => {
       { EXECUTION_PROVIDERS: 'cpu,gpu' },
       'EXECUTION_PROVIDERS is "cpu,gpu": expected cuda, webgpu and cpu in the order',
     ],
+    [{ CDN_PURGE_URLS: 'varnish:6081' }, 'CDN_PURGE_URLS is the value given: expected edges to purge'],
+    [{ CDN_PURGE_TOKEN: 'two words' }, 'CDN_PURGE_TOKEN is the value given: expected a bearer token'],
     [{ NODE_ENV: 'prod' }, 'NODE_ENV is "prod": expected development, production or test'],
   ])('%o is refused by name, value and what is allowed', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message);
@@ -37,6 +39,12 @@ describe('settings', () => {
 
   test('lists are split at commas', () => {
     expect(readConfig({ EXECUTION_PROVIDERS: 'cuda, cpu' }).executionProviders).toEqual(['cuda', 'cpu']);
+  });
+
+  test('edges are told of writes where there are some', () => {
+    expect(readConfig({})).toMatchObject({ cdnPurgeUrls: [], cdnPurgeToken: undefined, cdnPurgeDeadlineMs: 250 });
+    const CDN_PURGE_URLS = 'varnish+http://10.0.0.1:6081, varnish+http://[::1]:6081,https://hook.example/purge?zone=1';
+    expect(readConfig({ CDN_PURGE_URLS }).cdnPurgeUrls).toEqual(CDN_PURGE_URLS.split(/, ?/));
   });
 
   test('a wrong DATABASE_URL is not repeated, it may hold a password', () => {

@@ -60,6 +60,10 @@ export interface Config {
   predictionCacheBytes: number;
   /** 0: none are kept. */
   responseCacheBytes: number;
+  /** Edges to be told of writes. */
+  cdnPurgeUrls: string[];
+  cdnPurgeToken: string | undefined;
+  cdnPurgeDeadlineMs: number;
   auth: AuthConfig;
   corsOrigins: string[];
   trustedProxies: number;
@@ -121,6 +125,9 @@ export function readConfig(
     inferenceWorkers: value.INFERENCE_WORKERS,
     predictionCacheBytes: value.PREDICTION_CACHE_BYTES,
     responseCacheBytes: value.RESPONSE_CACHE_BYTES ?? (value.REDIS_URL === undefined ? 0 : defaultCacheBytes),
+    cdnPurgeUrls: value.CDN_PURGE_URLS,
+    cdnPurgeToken: value.CDN_PURGE_TOKEN,
+    cdnPurgeDeadlineMs: value.CDN_PURGE_DEADLINE_MS,
     auth: serves === 'graphql' ? readAuth(value) : { mode: 'off' },
     corsOrigins: value.CORS_ORIGINS,
     trustedProxies: value.TRUSTED_PROXIES,
@@ -155,6 +162,9 @@ function readLimits(value: Settings): Limits {
   };
 }
 
+/** Values that are not repeated. */
+const secrets = new Set(['DATABASE_URL', 'REDIS_URL', 'INFERENCE_URL', 'CDN_PURGE_URLS', 'CDN_PURGE_TOKEN']);
+
 /** Half an issuer is a mistake, and no issuer in production needs saying so. */
 function readAuth(value: Settings): AuthConfig {
   const { AUTH_JWKS_URL: jwksUrl, AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = value;
@@ -180,7 +190,7 @@ function readAuth(value: Settings): AuthConfig {
 /** A value that may hold a password is not repeated in an error. */
 function describeIssue(name: string, environment: NodeJS.ProcessEnv): string {
   const allowed = settings.shape[name as keyof typeof settings.shape]?.description ?? 'a valid value';
-  const isSecret = name === 'DATABASE_URL' || name === 'REDIS_URL' || name === 'INFERENCE_URL';
+  const isSecret = secrets.has(name);
   const shown = isSecret ? 'the value given' : JSON.stringify(environment[name] ?? '');
   return `${name} is ${shown}: expected ${allowed}`;
 }

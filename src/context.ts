@@ -1,7 +1,9 @@
 import { NarrowedHint } from './cache/narrowed-hint.ts';
 import { ReadTags } from './cache/read-tags.ts';
+import type { EarlierAnswer, SemanticCache } from './cache/semantic-cache.ts';
 import type { Database, SharedDatabase } from './db/database.ts';
 import { publicOnly } from './db/organization-wall.ts';
+import type { FoundDocuments } from './domains/documents/queries/document.ts';
 import type { Rollouts } from './domains/predictions/rollouts.ts';
 import { forbidden, unauthenticated } from './errors.ts';
 import type { InferenceEngine } from './inference/engine.ts';
@@ -28,6 +30,8 @@ export interface Dependencies {
   predictions: PredictionSink;
   rollouts: Rollouts;
   vectors: VectorIndex;
+  /** Default: every search is made anew. */
+  semanticCache?: SemanticCache<FoundDocuments> | undefined;
   /**
    * The viewer of a request, or null when it does not say who asks.
    * @throws UNAUTHENTICATED for a token that is not good
@@ -45,6 +49,10 @@ export interface Context {
   readonly predictions: PredictionSink;
   readonly rollouts: Rollouts;
   readonly vectors: VectorIndex;
+  /** null: there is none, or the client wants no answer that was made for another question. */
+  readonly semanticCache: SemanticCache<FoundDocuments> | null;
+  /** Fields that were answered by it, in the order in which they were. */
+  readonly semanticHits: SemanticHit[];
   /** What the request reads, for who keeps its answer. */
   readonly reads: ReadTags;
   /** For resolvers that know only when they run how long their answer may be kept: it narrows what the schema says. */
@@ -63,6 +71,11 @@ export interface Context {
   readonly checkListSize: CheckListSize;
 }
 
+/** A field that was answered as an earlier question was, which another viewer may have asked: its text is not told. */
+export interface SemanticHit extends EarlierAnswer {
+  readonly path: readonly (string | number)[];
+}
+
 export type CheckListSize = (path: string, size: number) => void;
 
 /** @throws UNAUTHENTICATED for a token that is not good */
@@ -74,7 +87,8 @@ export async function createContext(
     signal,
     remainingMs,
     checkListSize,
-  }: Pick<Context, 'requestId' | 'signal' | 'remainingMs' | 'checkListSize'>,
+    wantsNew = false,
+  }: Pick<Context, 'requestId' | 'signal' | 'remainingMs' | 'checkListSize'> & { wantsNew?: boolean },
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
   const reads = new ReadTags();
@@ -88,6 +102,8 @@ export async function createContext(
     predictions: dependencies.predictions,
     rollouts: dependencies.rollouts,
     vectors: dependencies.vectors,
+    semanticCache: wantsNew ? null : (dependencies.semanticCache ?? null),
+    semanticHits: [],
     reads,
     cacheHint: new NarrowedHint(),
     requestId,

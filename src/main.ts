@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './auth/authenticate.ts';
 import type { AnswerCache } from './cache/answer-cache.ts';
+import { SemanticCache } from './cache/semantic-cache.ts';
 import type { Config } from './config.ts';
 import type { Pool, WriteListener } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
@@ -21,12 +22,16 @@ import { createListener, createMetricsListener, listen } from './http/listener.t
 import { createRateLimiter } from './http/rate-limit/rate-limiter.ts';
 import { createReadiness } from './http/readiness.ts';
 import { openTrustedDocuments } from './http/trusted-documents/trusted-documents.ts';
+import { PublicUses } from './http/warm-up/public-uses.ts';
+import { type WarmUpContext, warmUp } from './http/warm-up/warm-up.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import { createCachedEngine } from './inference/prediction-cache.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
 import { openCache } from './open-cache.ts';
 import { openEngine } from './open-engine.ts';
+import { openPurger, writeListener } from './open-purger.ts';
 import { createRedis, type Redis } from './redis/client.ts';
+import { schema } from './schema/index.ts';
 import { seedDemoOnce } from './seed/demo.ts';
 import { createShutdown, type Shutdown } from './shutdown.ts';
 import { createLog } from './telemetry/log.ts';
@@ -69,7 +74,7 @@ async function start(given: Process): Promise<string> {
   // Its own writes are no changes of what is answered.
   const cacheDatabase = openPool(given, { server, onWrite: undefined }, 'cache', 1);
   const cache = openCache(given, { redis, database: cacheDatabase });
-  const pools = { server, onWrite: cache?.onWrite };
+  const pools = { server, onWrite: writeListener(cache, openPurger(given)) };
   const database = openPool(given, pools, 'requests', config.databasePoolSize);
   const analyticsDatabase = openPool(given, pools, 'analytics', config.analyticsPoolSize);
 
@@ -101,6 +106,9 @@ async function serve(given: Process, resources: Resources): Promise<string> {
   const authenticate = createAuthenticator({ ...config, database, log, registry });
   const rateLimiter = createRateLimiter({ ...config, redis, log, registry });
   const hitPath = cache ? new HitPath({ ...config, cache, authenticate, rateLimiter }) : undefined;
+  const trustedDocuments = await openManifest(given, redis, () => hitPath?.forget());
+  const publicUses = cache && redis ? new PublicUses({ redis, documents: trustedDocuments }) : null;
+  if (publicUses) shutdown.onEnd(() => publicUses.close());
   const app = createApp({
     dependencies: {
       database,
@@ -109,15 +117,21 @@ async function serve(given: Process, resources: Resources): Promise<string> {
       predictions,
       rollouts,
       vectors: createPassageIndex({ database, hasVectors: await findVectorExtension(database) }),
+      semanticCache: cache ? new SemanticCache({ log: cache.log, registry }) : undefined,
       authenticate,
     },
     log,
     registry,
     settings: config,
     rateLimiter,
-    trustedDocuments: await openManifest(given, () => hitPath?.forget()),
-    answers: cache && hitPath ? { cache, hitPath } : undefined,
+    trustedDocuments,
+    redis,
+    answers: cache && hitPath ? { cache, hitPath, publicUses } : undefined,
   });
+  if (cache) {
+    const fetch = (url: string, init: RequestInit, context: WarmUpContext) => app.fetch(url, init, context);
+    await warmUp({ fetch, schema, documents: trustedDocuments, uses: publicUses, log });
+  }
   const admission = createAdmission({ ...config, isDatabaseFull: () => database.isFull(), registry });
   const listener = createListener({
     ...config,
@@ -206,10 +220,11 @@ async function openRollouts({ log, metrics, shutdown }: Process, database: Pool,
 }
 
 /** Without a file all operations are untrusted, so a server that runs trusted ones only does not start. */
-async function openManifest({ config, log, shutdown }: Process, onReload: () => void) {
+async function openManifest({ config, log, shutdown }: Process, redis: Redis | null, onReload: () => void) {
   const { trustedDocumentsPath: path, trustedDocuments: mode } = config;
   const documents = await openTrustedDocuments({
     path,
+    redis,
     isRequired: mode === 'only',
     onReload: (size) => {
       // What was answered before may not be asked any more.

@@ -27,6 +27,8 @@ export const commaList = (item: RegExp) =>
 
 export const origin = /^https?:\/\/[^/?#\s,]+$/;
 export const provider = /^(?:cuda|webgpu|cpu)$/;
+export const purgeUrl = /^(?:varnish\+)?https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?(?:\/[^\s,]*)?$/i;
+export const bearerToken = /^[\w.~+/-]+=*$/;
 export const algorithm = /^(?:RS|PS|ES)(?:256|384|512)$|^EdDSA$|^Ed25519$/;
 
 /** `12`, `warn:12` (count and log, but let pass) or `off`. */

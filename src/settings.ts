@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import {
   algorithm,
+  bearerToken,
   commaList,
   limit,
   limitForm,
   milliseconds,
   origin,
   provider,
+  purgeUrl,
   quota,
   quotaForm,
   switchSetting,
@@ -52,7 +54,9 @@ export const settings = z.object({
   REDIS_URL: z
     .url({ protocol: /^rediss?$/ })
     .optional()
-    .describe('redis://user:password@host:port/database; unset keeps rate limits in this process'),
+    .describe(
+      'redis://user:password@host:port/database; unset keeps rate limits and registered documents in this process',
+    ),
   MODELS_DIR: z.string().min(1).default('models').describe('the folder of the ONNX model repository'),
   MODELS_POLL_MS: milliseconds(0, 3_600_000)
     .default(2_000)
@@ -85,6 +89,17 @@ export const settings = z.object({
     .max(2 ** 40)
     .optional()
     .describe('bytes of answers to keep, 0 to keep none; without REDIS_URL only where a single process writes'),
+  CDN_PURGE_URLS: commaList(purgeUrl)
+    .default([])
+    .describe('edges to purge separated by commas: varnish+http://host:port, or the http(s) URL of a webhook'),
+  CDN_PURGE_TOKEN: z
+    .string()
+    .regex(bearerToken)
+    .optional()
+    .describe('a bearer token for CDN_PURGE_URLS: letters, digits and -._~+/='),
+  CDN_PURGE_DEADLINE_MS: milliseconds(0, 10_000)
+    .default(250)
+    .describe('milliseconds that a write waits for CDN_PURGE_URLS at most, 0 to 10000'),
   AUTH: z.literal('off').optional().describe('off: every request acts as the demo user'),
   AUTH_JWKS_URL: webUrl.optional().describe('http(s) URL of the issuer’s public keys (JWKS)'),
   AUTH_ISSUER: z.string().min(1).optional().describe('the iss claim of the tokens to accept'),
@@ -139,7 +154,7 @@ export const settings = z.object({
     .string()
     .min(1)
     .default('trusted-documents.json')
-    .describe('the file of trusted documents that "npm run persist" writes'),
+    .describe('the file of trusted documents that "npm run persist" writes, or redis: for what it publishes'),
   DOCUMENT_REGISTRATION: z
     .enum(['everyone', 'viewers', 'off'])
     .default('everyone')

@@ -69,6 +69,11 @@ export class AnswerCache {
     return this.#memory.bytes;
   }
 
+  /** Of what changed, for who keeps other things by it. */
+  get log(): InvalidationLog {
+    return this.#log;
+  }
+
   /** For the pool: resolves when nobody is answered from before the change any more. */
   readonly onWrite = (tags: readonly string[]): Promise<void> => this.#log.append(tags);
 

@@ -1,12 +1,14 @@
 /** What HTTP is told of an answer that is kept. */
 import type { Answer } from '../cache/answer-cache.ts';
+import { edgeTagsOfAnswer } from '../cdn/edge-tags.ts';
 import type { CacheScope } from '../schema/policy.ts';
 import { type ContentEncoding, contentEncodings } from './encoding/accept-encoding.ts';
+import { defaultCacheControl } from './security-headers.ts';
 
 /** How it was answered, for Cache-Status (RFC 9211): kept in this process, kept in the shared tier, made. */
 export type AnswerSource = 'hit' | 'l2' | 'stored';
 
-type KnownAnswer = Pick<Answer, 'etag' | 'madeAtMs' | 'expiresAtMs'>;
+type KnownAnswer = Pick<Answer, 'etag' | 'madeAtMs' | 'expiresAtMs' | 'tags'>;
 
 /** What is the same for all who get the answer. */
 interface FixedValues {
@@ -15,7 +17,9 @@ interface FixedValues {
 }
 
 const fixedValues = new WeakMap<KnownAnswer, FixedValues>();
+const sharedControls = new WeakMap<KnownAnswer, readonly string[]>();
 const staleSeconds = 10;
+const ownControl = ['cache-control', 'private, no-cache'];
 
 export interface AnswerHeaderOptions {
   readonly method: string | undefined;
@@ -38,21 +42,19 @@ export function answerHeaders(answer: KnownAnswer, options: AnswerHeaderOptions)
   const hit = `tributary; hit; ttl=${ttlSeconds}`;
   const status = { hit, l2: `${hit}; detail=l2`, stored: 'tributary; fwd=miss; stored' }[source];
   const ownVary = scope === 'public' ? 'accept, accept-encoding' : 'accept, accept-encoding, authorization';
-  const headers = ['cache-status', status, 'vary', vary === null ? ownVary : `${vary}, ${ownVary}`, 'cache-control'];
-  if (method !== 'GET') {
-    headers.push('no-store');
-    return headers;
-  }
-  headers.push(
-    scope === 'public'
-      ? `public, max-age=0, s-maxage=${ttlSeconds}, stale-while-revalidate=${staleSeconds}`
-      : 'private, no-cache',
+  const allVary = vary === null ? ownVary : `${vary}, ${ownVary}`;
+  if (method !== 'GET') return ['cache-status', status, 'vary', allVary, ...defaultCacheControl];
+  return [
+    'cache-status',
+    status,
+    'vary',
+    allVary,
+    ...(scope === 'public' ? sharedControl(answer) : ownControl),
     'age',
     String(Math.floor((now - answer.madeAtMs) / 1_000)),
     'etag',
     etagOf(answer, encoding),
-  );
-  return headers;
+  ];
 }
 
 /** The ETag of a form of the body, quoted as HTTP wants it. */
@@ -84,4 +86,24 @@ function fixedValuesOf(answer: KnownAnswer): FixedValues {
     fixedValues.set(answer, fixed);
   }
   return fixed;
+}
+
+/**
+ * Cache-Control of what is everybody's, with the tags that edges purge it by: Cache-Tag is what Cloudflare and CloudFront
+ * read, Surrogate-Key what Fastly and Varnish do.
+ */
+function sharedControl(answer: KnownAnswer): readonly string[] {
+  let control = sharedControls.get(answer);
+  if (control === undefined) {
+    const edgeTags = edgeTagsOfAnswer(answer.tags);
+    // The whole life: who keeps the answer takes its Age off.
+    const seconds = Math.floor((answer.expiresAtMs - answer.madeAtMs) / 1_000);
+    const shared = `public, max-age=0, s-maxage=${seconds}, stale-while-revalidate=${staleSeconds}`;
+    control =
+      edgeTags === null
+        ? ownControl
+        : ['cache-control', shared, 'cache-tag', edgeTags.join(), 'surrogate-key', edgeTags.join(' ')];
+    sharedControls.set(answer, control);
+  }
+  return control;
 }

@@ -4,19 +4,22 @@ import type { Registry } from 'prom-client';
 import type { AnswerCache } from '../cache/answer-cache.ts';
 import type { Config } from '../config.ts';
 import { type Context, createContext, type Dependencies } from '../context.ts';
+import type { Redis } from '../redis/client.ts';
 import { schema } from '../schema/index.ts';
 import { deadlineOf, remainingMsOf, useDeadline } from './deadline.ts';
-import { exampleOperations } from './example-operations.ts';
+import { exampleOperationNames, exampleOperations } from './example-operations.ts';
 import { renderGraphiql } from './graphiql.ts';
 import type { HitPath } from './hit-path.ts';
 import { createDocumentCaches } from './limits/document-cache.ts';
 import { createLimitMetrics } from './limits/limit-metrics.ts';
 import { createListSizeCheck } from './limits/list-size.ts';
 import { costOfRequest, useLimits } from './limits/use-limits.ts';
+import { createOperationNames, type OperationNames } from './operation-names.ts';
 import type { RateLimiter } from './rate-limit/rate-limiter.ts';
 import { useRateLimit } from './rate-limit/use-rate-limit.ts';
 import { requestIdOf, useRequestId } from './request-id.ts';
 import { usePagePolicy } from './security-headers.ts';
+import { createSharedDocuments } from './trusted-documents/shared-documents.ts';
 import { noTrustedDocuments, type TrustedDocuments } from './trusted-documents/trusted-documents.ts';
 import { useTrustedDocuments } from './trusted-documents/use-trusted-documents.ts';
 import { useAnswerCache } from './use-answer-cache.ts';
@@ -24,7 +27,9 @@ import { maskError, useErrorCodes } from './use-error-codes.ts';
 import { useOperationMetrics } from './use-operation-metrics.ts';
 import { useRequestLog } from './use-request-log.ts';
 import { useRequestParams } from './use-request-params.ts';
+import { useSemanticCacheReport, wantsNewAnswer } from './use-semantic-cache-report.ts';
 import { useIntrospectionSwitch, useValidationBounds } from './use-validation-bounds.ts';
+import type { PublicUses } from './warm-up/public-uses.ts';
 
 /** What the settings say of requests. */
 export type AppSettings = Pick<
@@ -49,9 +54,13 @@ export interface AppOptions {
   /** Default: every client may ask as much as it wants. */
   rateLimiter?: RateLimiter;
   /** Default: every answer is made anew. */
-  answers?: { cache: AnswerCache; hitPath: HitPath } | undefined;
+  answers?: { cache: AnswerCache; hitPath: HitPath; publicUses?: PublicUses | null } | undefined;
   /** Default: none. */
   trustedDocuments?: TrustedDocuments;
+  /** Through which processes share the documents that clients register. Default: each has its own. */
+  redis?: Redis | null;
+  /** The names that metrics know. Default: those of the examples, and of trusted documents. */
+  operationNames?: OperationNames;
 }
 
 export type App = ReturnType<typeof createApp>;
@@ -65,9 +74,10 @@ export function createApp({
   rateLimiter,
   trustedDocuments = noTrustedDocuments,
   answers,
+  redis = null,
+  operationNames = createOperationNames(exampleOperationNames),
 }: AppOptions) {
   const examples = exampleOperations(new Date());
-  const knownOperations = new Set(examples.map((example) => example.name));
   const limitMetrics = createLimitMetrics(registry);
   const listSizeCheck = createListSizeCheck({ limit: settings.limits.listSize, limitMetrics, log });
   return createYoga<Record<string, unknown>, Context>({
@@ -78,6 +88,7 @@ export function createApp({
         signal: deadlineOf(request),
         remainingMs: () => remainingMsOf(request),
         checkListSize: listSizeCheck(request),
+        wantsNew: wantsNewAnswer(request),
       }),
     graphqlEndpoint: '/graphql',
     landingPage: false,
@@ -111,7 +122,7 @@ export function createApp({
         limitMetrics,
         log,
       }),
-      useOperationMetrics(registry, knownOperations),
+      useOperationMetrics(registry, operationNames),
       useValidationBounds(settings),
       useIntrospectionSwitch(settings),
       useLimits({ limits: settings.limits, limitMetrics, log, registry }),
@@ -120,10 +131,13 @@ export function createApp({
         documents: trustedDocuments,
         mode: settings.trustedDocuments,
         registration: settings.documentRegistration,
+        registered: { shared: redis ? createSharedDocuments(redis) : undefined },
+        operationNames,
         log,
         registry,
       }),
-      ...(answers ? [useAnswerCache({ ...answers, costOf: costOfRequest })] : []),
+      ...(answers ? [useAnswerCache({ ...answers, costOf: costOfRequest, knownOperations: operationNames })] : []),
+      useSemanticCacheReport(),
       useErrorCodes(log),
       usePagePolicy(),
     ],

@@ -48,7 +48,7 @@ const askers: { who: string; headers: Record<string, string> }[] = [];
 
 beforeAll(async () => {
   servers = await createCachedServers({
-    trustedDocuments: { size: 0, find: (id) => known.find(id), has: (body) => known.has(body) },
+    trustedDocuments: { size: 0, find: (id) => known.find(id), has: (body) => known.has(body), toWarm: [] },
   });
   organizations = [await createFilled('quokka', 100), await createFilled('wombat', 700_000)];
   questions = organizations.flatMap((own, index) => writeQuestions(own, organizations[1 - index]!));

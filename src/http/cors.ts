@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 const allowedMethods = 'GET, POST';
 /** What a page may send: every header of a request that the API reads. */
-const allowedHeaders = 'content-type, authorization, x-request-id, x-request-timeout-ms, x-cost';
+const allowedHeaders = 'content-type, authorization, cache-control, x-request-id, x-request-timeout-ms, x-cost';
 /** What a page may read of an answer. */
 const exposedHeaders = 'x-request-id, retry-after, ratelimit, ratelimit-policy';
 /** Browsers ask again after this; Chromium keeps no answer longer. */

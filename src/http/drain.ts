@@ -31,14 +31,16 @@ export function createDrain(server: Server): Drain {
     inFlight.delete(this);
     if (isGraceOver) setImmediate(() => server.closeIdleConnections());
   }
-  server.prependListener('request', (_request, response) => {
+  // After what answers: most answers from the cache are out by now, and what is out is not in flight.
+  server.on('request', (_request, response) => {
+    if (response.writableEnded && response.writableLength === 0 && !isDraining) return;
     inFlight.add(response);
-    if (isDraining) response.setHeader('connection', 'close');
     response.on('close', onClose);
   });
   return {
     async begin({ graceMs = 1_000, timeoutMs }) {
       isDraining = true;
+      server.prependListener('request', (_request, response) => void response.setHeader('connection', 'close'));
       for (const response of inFlight) if (!response.headersSent) response.setHeader('connection', 'close');
       const closed = stopListening(server);
       const startedAt = performance.now();

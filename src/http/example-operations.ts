@@ -1,3 +1,5 @@
+import { encodeGlobalId } from '../schema/global-id.ts';
+
 /** What GraphiQL opens with, one tab each; their names are also the operations that metrics know. */
 export interface ExampleOperation {
   name: string;
@@ -70,6 +72,17 @@ query LastWeeks {
   }
 }`;
 
+/** That of the demo data, the same in every database. */
+const demoOrganizationId = encodeGlobalId('Organization', '018cd6ce-1800-7000-8000-000000000001');
+
+const roadmap = `# What an organization shows to everybody: no token is needed, and all who ask share one answer.
+query PublicRoadmap {
+  publicFeatures(organizationId: "${demoOrganizationId}", first: 10) {
+    totalCount
+    nodes { id name description status updatedAt testSummary { passed total } }
+  }
+}`;
+
 const create = `# Writes answer after their commit; a wrong input names its path.
 mutation CreateFeature {
   createFeature(input: { name: "Answer in one round trip", complexityPoints: 5 }) {
@@ -83,8 +96,11 @@ const examples: readonly ExampleOperation[] = [
   { name: 'DayAhead', query: forecast },
   { name: 'SearchDocuments', query: search },
   { name: 'LastWeeks', query: analytics },
+  { name: 'PublicRoadmap', query: roadmap },
   { name: 'CreateFeature', query: create },
 ];
+
+export const exampleOperationNames: readonly string[] = examples.map(({ name }) => name);
 
 /** The examples; ranges of time end at `now`. */
 export function exampleOperations(now: Date): readonly ExampleOperation[] {

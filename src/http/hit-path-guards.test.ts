@@ -148,6 +148,7 @@ describe('what is checked before an answer', () => {
       variablesKey: '{}',
       scope: 'viewer',
       record,
+      use: null,
       cost: 1,
       contentType: 'text/plain',
     } as const;

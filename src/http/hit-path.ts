@@ -3,6 +3,7 @@
  * same checks of token and quotas. Whatever is not plain goes the long way, which also teaches what a request means.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Answer, AnswerCache } from '../cache/answer-cache.ts';
 import { answerKeyOf } from '../cache/answer-key.ts';
@@ -17,6 +18,7 @@ import { EncodedBodies } from './encoding/encoded-bodies.ts';
 import { clientAddress } from './rate-limit/client-address.ts';
 import type { RateLimiter } from './rate-limit/rate-limiter.ts';
 import { rateHeaders } from './rate-limit/use-rate-limit.ts';
+import type { PublicUse } from './warm-up/public-uses.ts';
 
 /** What a request asks for, known from when it was answered the long way. */
 export interface Plan {
@@ -27,6 +29,8 @@ export interface Plan {
   readonly scope: CacheScope;
   readonly cost: number;
   readonly contentType: string;
+  /** Where it is counted; null: it is not. */
+  readonly use: PublicUse | null;
 }
 
 export interface HitPathOptions {
@@ -37,11 +41,14 @@ export interface HitPathOptions {
 }
 
 /** A request on its way, with what its answer has whoever writes it. */
-interface Exchange {
+export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly base: BaseHeaders;
 }
+
+/** Answers a request the long way. One function for all requests: one for each is garbage of each. */
+export type LongWay = (exchange: Exchange) => void;
 
 /** Characters, or bytes of a body. Longer requests are rare, and would fill the memory of plans. */
 const maxRequestLength = 4_096;
@@ -58,35 +65,28 @@ export class HitPath {
   readonly #options: HitPathOptions;
   readonly #plans = new LRUCache<string, Plan>({
     maxSize: maxPlanBytes,
-    sizeCalculation: (_plan, key) => planBytes + key.length,
+    // Twice, as what is counted holds the same variables.
+    sizeCalculation: (_plan, key) => planBytes + key.length * 2,
   });
   /** How often the plans were forgotten. */
   #generation = 0;
   readonly #unplanned = new WeakMap<IncomingMessage, { requestKey: string; generation: number }>();
   readonly #bodies = new WeakMap<IncomingMessage, Buffer>();
+  /** Of clients that no proxy speaks for: a connection has one for its life. */
+  readonly #addresses = new WeakMap<Socket, string>();
 
   constructor(options: HitPathOptions) {
     this.#options = options;
   }
 
-  /** Answers a request, or calls `next`, at once or later; true: it is answered before this returns. */
-  serve(request: IncomingMessage, response: ServerResponse, base: BaseHeaders, next: () => void): boolean {
-    const exchange = { request, response, base };
-    const accept = request.headers.accept ?? '';
-    if (!isPlain(request) || accept.length > maxAcceptLength) next();
-    else if (request.method === 'GET') return this.#serveKey(`GET ${accept}\n${request.url}`, exchange, next);
+  /** Answers a request, or hands it on, at once or later; true: it is answered before this returns. */
+  serve(exchange: Exchange, goLongWay: LongWay): boolean {
+    const { request } = exchange;
+    const { accept = '' } = request.headers;
+    if (!isPlain(request) || accept.length > maxAcceptLength) goLongWay(exchange);
+    else if (request.method === 'GET') return this.#serveKey(`GET ${accept}\n${request.url}`, exchange, goLongWay);
     // What came with the headers is there after this turn of the parser; a body that is slow goes the long way.
-    else {
-      process.nextTick(() => {
-        const body: Buffer | null = request.read(Number(request.headers['content-length']));
-        if (body === null) return next();
-        request.resume();
-        this.#serveKey(`POST ${accept}\n${body.toString('latin1')}`, exchange, () => {
-          this.#bodies.set(request, body);
-          next();
-        });
-      });
-    }
+    else process.nextTick(() => this.#serveBody(accept, exchange, goLongWay));
     return false;
   }
 
@@ -108,13 +108,27 @@ export class HitPath {
     this.#plans.clear();
   }
 
-  #serveKey(requestKey: string, exchange: Exchange, next: () => void): boolean {
+  #serveBody(accept: string, exchange: Exchange, goLongWay: LongWay): void {
+    const { request } = exchange;
+    const body: Buffer | null = request.read(Number(request.headers['content-length']));
+    if (body === null) {
+      goLongWay(exchange);
+      return;
+    }
+    request.resume();
+    this.#serveKey(`POST ${accept}\n${body.toString('latin1')}`, exchange, () => {
+      this.#bodies.set(request, body);
+      goLongWay(exchange);
+    });
+  }
+
+  #serveKey(requestKey: string, exchange: Exchange, goLongWay: LongWay): boolean {
     const plan = this.#plans.get(requestKey);
     if (plan === undefined) {
       if (requestKey.length <= maxRequestLength) {
         this.#unplanned.set(exchange.request, { requestKey, generation: this.#generation });
       }
-      next();
+      goLongWay(exchange);
       return false;
     }
     let isAnswered: boolean | Promise<boolean> = false;
@@ -123,44 +137,54 @@ export class HitPath {
     } catch {
       // The long way says what is wrong.
     }
-    if (typeof isAnswered !== 'boolean') isAnswered.then((isDone) => isDone || next(), next);
-    else if (!isAnswered) next();
+    if (isAnswered instanceof Promise) finishLater(isAnswered, exchange, goLongWay);
+    else if (!isAnswered) goLongWay(exchange);
     return isAnswered === true;
   }
 
+  // What is known at once is used at once: with promises alone a hit costs 5 % more.
   #answer(plan: Plan, exchange: Exchange): boolean | Promise<boolean> {
-    return whenKnown(this.#viewerOf(exchange.request, plan.scope), (viewer) => {
-      const holder = holderOf(plan.scope, viewer);
-      if (holder === null) return false;
-      const answer = this.#options.cache.peek(answerKeyOf(plan.operationKey, holder, plan.variablesKey), plan.record);
-      return whenKnown(answer, (found) => found !== null && this.#send(found, plan, viewer, exchange));
-    });
+    const viewer = this.#viewerOf(exchange.request, plan.scope);
+    if (viewer instanceof Promise) return viewer.then((known) => this.#answerTo(known, plan, exchange));
+    return this.#answerTo(viewer, plan, exchange);
   }
 
-  #send(answer: Answer, plan: Plan, viewer: Viewer | null, exchange: Exchange): boolean | Promise<boolean> {
+  #answerTo(viewer: Viewer | null, plan: Plan, exchange: Exchange): boolean | Promise<boolean> {
+    const holder = holderOf(plan.scope, viewer);
+    if (holder === null) return false;
+    const key = answerKeyOf(plan.operationKey, holder, plan.variablesKey);
+    const found = this.#options.cache.peek(key, plan.record);
+    if (found instanceof Promise) return found.then((answer) => this.#send(answer, plan, viewer, exchange));
+    return this.#send(found, plan, viewer, exchange);
+  }
+
+  #send(answer: Answer | null, plan: Plan, viewer: Viewer | null, exchange: Exchange): boolean | Promise<boolean> {
     const { request, response, base } = exchange;
-    if (response.destroyed) return false;
+    if (answer === null || response.destroyed) return false;
     const verdict = this.#options.rateLimiter?.consume({
       viewerKey: viewer ? `${viewer.organizationId}:${viewer.userId}` : null,
       address: this.#addressOf(request),
       points: plan.cost,
     });
     if (verdict?.isAllowed === false) return false;
+    plan.use?.add();
     const { method, headers } = request;
+    const { scope, contentType } = plan;
     const encoding = encodingFor(headers['accept-encoding'] as string | undefined, answer.body.length);
     const form = formAtClient({ method, ifNoneMatch: headers['if-none-match'] }, answer, encoding);
-    const options = { method, scope: plan.scope, source: 'hit', encoding: form ?? encoding, vary: base.vary } as const;
-    const sent = base.headers.concat(answerHeaders(answer, options));
+    const options = { method, scope, source: 'hit', encoding: form ?? encoding, vary: base.vary } as const;
+    const sent = [...base.headers, ...answerHeaders(answer, options)];
     if (verdict) for (const [name, value] of Object.entries(rateHeaders(verdict))) sent.push(name, value);
     if (form !== null) {
       response.writeHead(304, sent).end();
       return true;
     }
-    sent.push('content-type', plan.contentType);
+    sent.push('content-type', contentType);
     if (encoding === 'identity') return write(response, sent, answer.body);
     sent.push('content-encoding', encoding);
     const encoded = this.encodedBodies.find(etagOf(answer, encoding), answer.body, encoding);
-    return whenKnown(encoded, (body) => write(response, sent, body));
+    if (encoded instanceof Promise) return encoded.then((body) => write(response, sent, body));
+    return write(response, sent, encoded);
   }
 
   #viewerOf({ headers }: IncomingMessage, scope: CacheScope): Promise<Viewer | null> | Viewer | null {
@@ -171,8 +195,15 @@ export class HitPath {
 
   #addressOf({ headers, socket }: IncomingMessage): string {
     const { trustedProxies } = this.#options;
-    const forwardedFor = headers['x-forwarded-for'];
-    return clientAddress(socket.remoteAddress, trustedProxies > 0 ? String(forwardedFor ?? '') : null, trustedProxies);
+    if (trustedProxies > 0) {
+      return clientAddress(socket.remoteAddress, String(headers['x-forwarded-for'] ?? ''), trustedProxies);
+    }
+    let address = this.#addresses.get(socket);
+    if (address === undefined) {
+      address = clientAddress(socket.remoteAddress, null, 0);
+      this.#addresses.set(socket, address);
+    }
+    return address;
   }
 }
 
@@ -186,12 +217,9 @@ function isPlain({ method, url, headers }: IncomingMessage): boolean {
   );
 }
 
-/** Goes on at once with what is known at once: with promises alone a hit costs 5 % more. */
-function whenKnown<Value, Result>(
-  value: Value | Promise<Value>,
-  use: (value: Value) => Result | Promise<Result>,
-): Result | Promise<Result> {
-  return value instanceof Promise ? value.then(use) : use(value);
+function finishLater(isAnswered: Promise<boolean>, exchange: Exchange, goLongWay: LongWay): void {
+  const handOn = () => goLongWay(exchange);
+  isAnswered.then((isDone) => isDone || handOn(), handOn);
 }
 
 function write(response: ServerResponse, headers: string[], body: Buffer): true {

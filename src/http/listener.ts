@@ -8,7 +8,7 @@ import { type BaseHeaders, setBaseHeaders, setHeaders } from './base-headers.ts'
 import { createCors } from './cors.ts';
 import { sendNegotiated } from './encoding/send-negotiated.ts';
 import { badRequest, errorAnswer, sendErrorAnswer } from './error-answer.ts';
-import type { HitPath } from './hit-path.ts';
+import type { HitPath, LongWay } from './hit-path.ts';
 import { refuseMalformed } from './malformed-request.ts';
 import { assignRequestId } from './request-id.ts';
 import { createSecurityHeaders, defaultCacheControl } from './security-headers.ts';
@@ -121,17 +121,15 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
   const cors = createCors(corsOrigins);
   // Nearly all requests name one host, and parsing takes 1 µs.
   let knownHost: string | null = null;
+  const goLongWay: LongWay = ({ request, response, base }) => {
+    setBaseHeaders(response, base);
+    request.url = readDocumentPath(request.url!) ?? request.url!;
+    graphql(request, response);
+  };
   return (request, response) => {
     const requestId = assignRequestId(request);
     const { headers, vary, isPreflight } = cors(request);
-    const base: BaseHeaders = {
-      headers: securityHeaders(request).concat('x-request-id', requestId, headers),
-      vary,
-    };
-    const refuse = (error: GraphQLError) => {
-      setBaseHeaders(response, base);
-      sendErrorAnswer(response, errorAnswer(error, requestId));
-    };
+    const base: BaseHeaders = { headers: [...securityHeaders(request), 'x-request-id', requestId, ...headers], vary };
     if (isPreflight) {
       setBaseHeaders(response, base);
       return response.writeHead(204).end();
@@ -139,24 +137,26 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
     // Yoga builds a URL of it, outside of what catches its errors.
     const { host = 'localhost' } = request.headers;
     if (host !== knownHost && !URL.canParse(`http://${host}`)) {
-      return refuse(badRequest(400, 'host: expected the name of a host'));
+      return refuse(response, base, badRequest(400, 'host: expected the name of a host'), requestId);
     }
     knownHost = host;
     if (admission && admission.enter() !== null) {
-      return refuse(overloaded('The server has too much to do: nothing was done, try again later'));
+      const error = overloaded('The server has too much to do: nothing was done, try again later');
+      return refuse(response, base, error, requestId);
     }
-    const goLongWay = () => {
-      setBaseHeaders(response, base);
-      request.url = readDocumentPath(request.url!) ?? request.url!;
-      graphql(request, response);
-    };
-    const isAnswered = hitPath?.serve(request, response, base, goLongWay);
-    if (isAnswered === undefined) goLongWay();
+    const exchange = { request, response, base };
+    const isAnswered = hitPath?.serve(exchange, goLongWay);
+    if (isAnswered === undefined) goLongWay(exchange);
     if (!admission) return;
     // With its last byte out there is no work left, and a listener less is a listener saved.
     if (isAnswered && response.writableLength === 0) admission.leave();
     else response.once('close', () => admission.leave());
   };
+}
+
+function refuse(response: ServerResponse, base: BaseHeaders, error: GraphQLError, requestId: string): void {
+  setBaseHeaders(response, base);
+  sendErrorAnswer(response, errorAnswer(error, requestId));
 }
 
 function pathOf(url: string): string {

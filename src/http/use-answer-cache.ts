@@ -19,6 +19,7 @@ import { baseVaryOf } from './base-headers.ts';
 import type { NodeContext } from './deadline.ts';
 import { encodingFor } from './encoding/accept-encoding.ts';
 import type { HitPath, Plan } from './hit-path.ts';
+import type { PublicUses } from './warm-up/public-uses.ts';
 
 /** A result whose text is known: Yoga writes what `stringify` gives. */
 interface FinishedResult extends ExecutionResult {
@@ -38,6 +39,8 @@ export interface AnswerCacheOptions {
   costOf(request: Request): number;
   /** Names that are counted apart; a client chooses the names of its operations. Default: none. */
   knownOperations?: { has(name: string): boolean } | undefined;
+  /** Counts what everybody asks for. Default: nobody does. */
+  publicUses?: Pick<PublicUses, 'of'> | null | undefined;
 }
 
 /** A request whose answer is in the cache now. */
@@ -52,7 +55,7 @@ interface Kept {
  * the tags of all statements that ran for it. To come after everything that may refuse a request.
  */
 export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, NodeContext> {
-  const { cache, hitPath, costOf } = options;
+  const { cache, hitPath, costOf, publicUses } = options;
   const operations = new WeakMap<OperationDefinitionNode, CachedOperation | null>();
   const kept = new WeakMap<Request, Kept>();
   return {
@@ -70,7 +73,11 @@ export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, Nod
       if (!cached || holder === null) return;
       const { key: operationKey, policy, record } = cached;
       const variablesKey = cached.variablesKey(variableValues ?? {});
-      const plan = { operationKey, variablesKey, scope: policy.scope, record, cost: costOf(request) };
+      // Coerced variables stand in the order of their definitions, so that their text is always the same.
+      const isCounted = publicUses && policy.scope === 'public';
+      const use = isCounted ? publicUses.of(context.params.query ?? '', JSON.stringify(variableValues ?? {})) : null;
+      use?.add();
+      const plan = { operationKey, variablesKey, scope: policy.scope, record, cost: costOf(request), use };
       const wanted = { key: answerKeyOf(operationKey, holder, variablesKey), policy, record };
       setExecuteFn((async (given: ExecutionArgs) => {
         const execute = () => executeFn(given) as ReturnType<Execute>;

@@ -1,13 +1,14 @@
 import { createCounter, createHistogram, usePrometheus } from '@envelop/prometheus';
 import type { Registry } from 'prom-client';
+import type { OperationNames } from './operation-names.ts';
 
 const phaseSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 0.8, 1, 2, 5, 10];
 
 /**
- * Counts and times operations. A client chooses its operation's name, so only the names known beforehand become labels;
+ * Counts and times operations. A client chooses its operation's name, so only names of known operations become labels;
  * all others share one, and the number of series stays fixed.
  */
-export function useOperationMetrics(registry: Registry, knownOperations: ReadonlySet<string>) {
+export function useOperationMetrics(registry: Registry, knownOperations: Pick<OperationNames, 'has'>) {
   const nameOf = (name: string | undefined) => (name !== undefined && knownOperations.has(name) ? name : 'other');
   const histogram = (name: string, help: string) =>
     createHistogram<never, 'operation' | 'type'>({

@@ -1,7 +1,7 @@
 /** Looks at the folder of models every few seconds, and serves what changed there. */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { fileSignature } from '../file-signature.ts';
 import { type LoadedVersion, type VersionFailure, versionKey } from './engine.ts';
 import { listVersionFolders, type ModelRepository, scanModelRepository } from './repository.ts';
 import type { WorkerEngine } from './worker-engine.ts';
@@ -150,21 +150,15 @@ class PollingWatch implements RepositoryWatch {
 // Every file that scanModelRepository reads. Throws when the folder itself cannot be read.
 async function signatureOf(directory: string): Promise<string> {
   const folders = await listVersionFolders(directory);
-  const files = folders.flatMap(({ name, version }) => [
-    fileSignature(directory, join(name, version, 'manifest.json')),
-    fileSignature(directory, join(name, version, 'model.onnx')),
-  ]);
+  const files = folders.flatMap(({ name, version }) =>
+    ['manifest.json', 'model.onnx'].map((file) => signatureOfFile(directory, join(name, version, file))),
+  );
   const errors = folders.map(({ error }) => error ?? '');
   return [...(await Promise.all(files)), ...errors].join('\n');
 }
 
-async function fileSignature(directory: string, file: string): Promise<string> {
-  try {
-    const { size, mtimeMs, ino } = await stat(join(directory, file));
-    return `${file} ${size} ${mtimeMs} ${ino}`;
-  } catch (error) {
-    return `${file} ${(error as NodeJS.ErrnoException).code}`;
-  }
+async function signatureOfFile(directory: string, file: string): Promise<string> {
+  return `${file} ${await fileSignature(join(directory, file))}`;
 }
 
 interface Served {

@@ -33,6 +33,7 @@ beforeAll(async () => {
     },
     find: (id) => served.find(id),
     has: (body) => served.has(body),
+    toWarm: [],
   };
   app = await createTestApp({ trustedDocuments, settings: { trustedDocuments: 'only' } });
 });
@@ -167,6 +168,29 @@ describe('npm run persist', () => {
       `${out()}: a (Gone): line 2: Cannot query field "gone" on type "User".`,
       `${out()}: b: line 1: Syntax Error: Expected Name, found <EOF>.`,
       `${out()}: c: expected an operation, got none`,
+    ]);
+    await writeFile(
+      out(),
+      JSON.stringify({
+        format: 'apollo-persisted-query-manifest',
+        version: 1,
+        operations: [
+          {
+            id: 'e',
+            body: 'query E($n: Int) { features(first: $n) { nodes { id } } }',
+            cost: 3,
+            variables: { n: 'ID' },
+          },
+          { id: 'f', name: 'G', type: 'query', body: 'query F { viewer { id } }', cost: 1, variables: {} },
+          { id: 'g', body: 'query G { viewer { id } }', warmUp: [{ variables: {} }] },
+        ],
+      }),
+    );
+    expect((await run('--check', '--out', out())).output.trim().split('\n')).toEqual([
+      `${out()}: e (E): cost: expected 21, got 3`,
+      `${out()}: e (E): variables: expected {"n":"Int"}, got {"n":"ID"}`,
+      `${out()}: f (F): name: expected "F", got "G"`,
+      `${out()}: g (G): warmUp: expected a query whose answers are public`,
     ]);
     await writeFile(out(), '[]');
     expect((await run('--check', '--out', out())).output).toContain('expected an object of ids and documents');

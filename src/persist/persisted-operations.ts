@@ -11,12 +11,12 @@ import {
   visit,
 } from 'graphql';
 import { compileCost } from '../http/limits/operation-cost.ts';
-import { sha256Of } from '../http/trusted-documents/manifest.ts';
 import { type ClientDefinitions, type Problem, problemsOf } from './client-definitions.ts';
+import { documentIdOf, type ManifestFormat } from './manifest-formats.ts';
 
 /** One operation with all the fragments it needs. */
 export interface PersistedOperation {
-  /** The SHA-256 of the body. */
+  /** Made of the body, or what another manifest calls it. */
   id: string;
   name: string;
   type: 'query' | 'mutation' | 'subscription';
@@ -25,9 +25,12 @@ export interface PersistedOperation {
   cost: number;
   /** Types by name, in their order. */
   variables: Record<string, string>;
+  /** What to run it with at the start of a server. */
+  warmUp?: { variables: Readonly<Record<string, unknown>> }[];
 }
 
 export interface PersistOptions {
+  format: ManifestFormat;
   /** Whether each selection below the operation's own asks for __typename, as Apollo Client has it. */
   addsTypename: boolean;
 }
@@ -39,7 +42,7 @@ export interface PersistOptions {
 export function persistOperations(
   schema: GraphQLSchema,
   { operations, fragments, problems }: ClientDefinitions,
-  { addsTypename }: PersistOptions,
+  { addsTypename, format }: PersistOptions,
 ): { operations: PersistedOperation[]; problems: Problem[] } {
   const found = new Map<string, Problem>();
   const report = (problem: Problem) => found.set(`${problem.file}:${problem.line}: ${problem.message}`, problem);
@@ -49,7 +52,7 @@ export function persistOperations(
     const errors = validate(schema, document);
     // A fragment is part of several operations: each error once.
     for (const error of errors) for (const problem of problemsOf(error)) report(problem);
-    return errors.length > 0 ? [] : [persist(schema, addsTypename ? withTypename(document) : document)];
+    return errors.length > 0 ? [] : [persist(schema, addsTypename ? withTypename(document) : document, format)];
   });
   return {
     operations: persisted.sort((one, other) => compare(one.name, other.name)),
@@ -57,18 +60,29 @@ export function persistOperations(
   };
 }
 
-function persist(schema: GraphQLSchema, document: DocumentNode): PersistedOperation {
-  const operation = document.definitions[0] as OperationDefinitionNode;
+function persist(schema: GraphQLSchema, document: DocumentNode, format: ManifestFormat): PersistedOperation {
   const body = print(document);
+  const id = documentIdOf(body, format);
+  return { id, body, ...describeOperation(schema, document, operationsOf(document)[0]!) };
+}
+
+/** What a manifest says of an operation of a valid document. */
+export function describeOperation(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+): Pick<PersistedOperation, 'name' | 'type' | 'cost' | 'variables'> {
   const variables = operation.variableDefinitions ?? [];
   return {
-    id: sha256Of(body),
-    name: operation.name!.value,
+    name: operation.name?.value ?? '',
     type: operation.operation,
-    body,
     cost: compileCost(schema, document, operation)({}),
     variables: Object.fromEntries(variables.map(({ variable, type }) => [variable.name.value, print(type)])),
   };
+}
+
+export function operationsOf({ definitions }: DocumentNode): OperationDefinitionNode[] {
+  return definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
 }
 
 /** The operation, and behind it by name what it spreads; unknown fragments are left for validation to name. */

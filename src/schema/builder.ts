@@ -87,7 +87,10 @@ export const builder = new SchemaBuilder<SchemaTypes>({
 
 const unknownNode = { typename: '', id: '' };
 
-builder.queryType({ description: 'Reads. All of them see the viewer’s organization only.' });
+builder.queryType({
+  description:
+    'Reads. All of them see the viewer’s organization only, but for what any organization shows to everybody.',
+});
 builder.mutationType({ description: 'Writes. Each is all or nothing, and answers after its commit.' });
 
 builder.scalarType('DateTime', {

@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { Registry } from 'prom-client';
 import { changeEverything, changesKey } from '../cache/redis-invalidation-log.ts';
-import { readConfig } from '../config.ts';
+import { createPurger } from '../cdn/purger.ts';
+import { type Config, readConfig } from '../config.ts';
 import type { Pool } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
 import { createPool } from '../db/pool.ts';
@@ -45,6 +46,7 @@ async function main(flags: Flags): Promise<void> {
     if (scale === 'demo') await seedDemo(options, progress);
     else await seedScale({ ...options, scale, progress });
     if (config.redisUrl !== undefined) await announceChange(config.redisUrl, progress);
+    await purgeEdges(config);
     await report(database, progress, startedMs);
   } finally {
     for (const end of ends.reverse()) await end();
@@ -70,6 +72,13 @@ async function announceChange(url: string, progress: Progress): Promise<void> {
   } finally {
     redis.close();
   }
+}
+
+/** After the servers, which they ask again; a failure is logged. */
+async function purgeEdges(config: Config): Promise<void> {
+  const purger = createPurger({ ...config, log: await createLog('error'), registry: new Registry() });
+  await purger.purgeEverything();
+  await purger.close();
 }
 
 async function report(database: Pool, progress: Progress, startedMs: number): Promise<void> {

@@ -12,9 +12,11 @@ import { type AppSettings, createApp } from '../http/app.ts';
 import { HitPath } from '../http/hit-path.ts';
 import type { RateLimiter } from '../http/rate-limit/rate-limiter.ts';
 import type { TrustedDocuments } from '../http/trusted-documents/trusted-documents.ts';
+import type { PublicUses } from '../http/warm-up/public-uses.ts';
 import type { InferenceEngine } from '../inference/engine.ts';
 import { scanModelRepository } from '../inference/repository.ts';
 import { createWorkerEngine } from '../inference/worker-engine.ts';
+import type { Redis } from '../redis/client.ts';
 import { createOrganization } from './seed-builders.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
@@ -23,6 +25,7 @@ export interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: tests read the answer's fields by name
   data: any;
   errors?: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+  extensions?: Record<string, unknown>;
   headers: Headers;
 }
 
@@ -54,6 +57,8 @@ export interface TestAppOptions {
   wrapDependencies?: (dependencies: Dependencies) => Dependencies;
   /** Keeps answers, as a process does that writes alone. */
   cache?: AnswerCache;
+  /** Answers searches as earlier ones; needs a cache that has its log. */
+  semanticCache?: Dependencies['semanticCache'];
   /** Default: every client may ask as much as it wants. */
   rateLimiter?: RateLimiter;
   /** Settings that differ from the defaults. */
@@ -62,6 +67,10 @@ export interface TestAppOptions {
   log?: Logger;
   /** Default: none. */
   trustedDocuments?: TrustedDocuments;
+  /** What registered documents are shared through. Default: nothing. */
+  redis?: Redis;
+  /** Counts what everybody asks for; with a cache only. Default: nothing is counted. */
+  publicUses?: PublicUses;
 }
 
 /** For tests that ask for everything at once. */
@@ -78,10 +87,13 @@ export async function createTestApp({
   wrapInference = (engine) => engine,
   wrapDependencies = (dependencies) => dependencies,
   cache,
+  semanticCache,
   rateLimiter,
   settings = {},
   log = pino({ level: 'silent' }),
   trustedDocuments,
+  redis,
+  publicUses,
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase(inject('postgres'), cache?.onWrite);
   const engine = await createWorkerEngine({ repository: await scanModelRepository(modelsDirectory), workers: 1 });
@@ -103,6 +115,7 @@ export async function createTestApp({
       predictions,
       rollouts,
       vectors: createPassageIndex({ database: database.pool }),
+      semanticCache,
       authenticate,
     }),
     log,
@@ -110,7 +123,8 @@ export async function createTestApp({
     ...(trustedDocuments && { trustedDocuments }),
     settings: { ...readConfig({ NODE_ENV: 'test' }), ...settings },
     ...(rateLimiter && { rateLimiter }),
-    answers: cache && hitPath && { cache, hitPath },
+    ...(redis && { redis }),
+    answers: cache && hitPath && { cache, hitPath, ...(publicUses && { publicUses }) },
   });
   database.takeStatements();
   const fetchApp = async (path: string, init?: RequestInit) => app.fetch(`http://test${path}`, init ?? {});

@@ -12,7 +12,7 @@ builder.node(OrganizationRef, {
   loadWithoutCache: (id, context) => organizationById(context).load(id),
   fields: (t) => ({
     name: t.exposeString('name', { description: 'The name to show.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was founded.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it joined.' }),
   }),
 });
 

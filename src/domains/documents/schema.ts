@@ -1,3 +1,4 @@
+import { responsePathAsArray } from 'graphql';
 import { z } from 'zod';
 import { type Context, requireViewer } from '../../context.ts';
 import { newId } from '../../db/id.ts';
@@ -74,7 +75,8 @@ builder.queryField('searchDocuments', (t) =>
     scope: 'read',
     cost: 20,
     listSize: { slicingArguments: ['first'], maxSize: 100 },
-    description: 'The documents that answer a query, best first.',
+    description:
+      'The documents that answer a query, best first. SEMANTIC and HYBRID may give those of an earlier question of the organization that is the same by the model: `extensions.semanticCache` says so, and a request with `Cache-Control: no-cache` is never answered like that.',
     args: {
       query: t.arg.string({
         required: true,
@@ -84,10 +86,12 @@ builder.queryField('searchDocuments', (t) =>
       mode: t.arg({ type: SearchMode, required: true, defaultValue: 'HYBRID', description: 'How to search.' }),
       first: t.arg.int({ required: true, defaultValue: 10, description: 'At most so many, 0 to 100.' }),
     },
-    resolve: (_root, { query, mode, first }, context) => {
+    resolve: async (_root, { query, mode, first }, context, info) => {
       const { organizationId } = requireViewer(context);
       const input = parseInput(searchInput, { query, first }, '');
-      return searchDocuments(context, organizationId, { ...input, mode });
+      const { matches, earlier } = await searchDocuments(context, organizationId, { ...input, mode });
+      if (earlier) context.semanticHits.push({ path: responsePathAsArray(info.path), ...earlier });
+      return matches;
     },
   }),
 );

@@ -1,10 +1,19 @@
 import type { Context } from '../../context.ts';
+import { notingDatabase } from '../../db/noting-database.ts';
 import type { LoadedVersion } from '../../inference/engine.ts';
 import type { NearDocument } from '../../inference/vector-index.ts';
-import { embeddingKey, embeddingVersion, embedTexts, listEmbeddingVersions } from '../predictions/embed-texts.ts';
+import {
+  embeddingKey,
+  embeddingVersion,
+  embedTexts,
+  listEmbeddingVersions,
+  sameQuestionSimilarity,
+} from '../predictions/embed-texts.ts';
+import { listDistinctions } from './distinctions.ts';
 import {
   type DocumentMatch,
   describeFoundDocuments,
+  type FoundDocuments,
   rankDocumentsByKeyword,
   searchDocumentsByKeyword,
 } from './queries/document.ts';
@@ -21,7 +30,14 @@ export interface DocumentSearch {
   first: number;
 }
 
-type SearchContext = Pick<Context, 'database' | 'inference' | 'predictions' | 'signal' | 'vectors'>;
+type SearchContext = Pick<Context, 'database' | 'inference' | 'predictions' | 'semanticCache' | 'signal' | 'vectors'>;
+type FindContext = Omit<SearchContext, 'semanticCache'>;
+
+export interface SearchResult {
+  matches: DocumentMatch[];
+  /** Of which earlier question these are the documents; null: they were searched for this one. */
+  earlier: { similarity: number; ageMs: number } | null;
+}
 
 /** How deep the lists are that HYBRID makes one of. */
 const fusedDepth = 50;
@@ -36,28 +52,78 @@ const minSimilarity = 0.25;
 /**
  * The documents that answer a query, best first, equally good ones by id. KEYWORD: those that hold its words. SEMANTIC:
  * those with a passage like it. HYBRID: both lists as one by their ranks; by the words alone while no model can embed
- * the query.
+ * the query. With a semantic cache, which documents and passages they are, and their scores, may have been found for an
+ * earlier question that is the same by the model's measure; rows are read anew, and words marked as this query has them.
  * @throws OVERLOADED or TIMEOUT when SEMANTIC cannot embed the query now
  */
 export async function searchDocuments(
   context: SearchContext,
   organizationId: string,
+  search: DocumentSearch,
+): Promise<SearchResult> {
+  const { query, mode, first } = search;
+  if (mode === 'KEYWORD') {
+    const matches = await searchDocumentsByKeyword(context.database, organizationId, { query, limit: first });
+    return { matches, earlier: null };
+  }
+  const { answer, earlier } = await recallOrFind(context, organizationId, search);
+  return { matches: await describe(context, organizationId, search, answer), earlier };
+}
+
+async function recallOrFind(context: SearchContext, organizationId: string, search: DocumentSearch) {
+  const { inference, semanticCache } = context;
+  const { query, mode, first } = search;
+  const embed = createQueryEmbedder(context, organizationId, query);
+  const versions = listEmbeddingVersions(inference);
+  const serving = versions[0];
+  const minSimilarity = serving ? sameQuestionSimilarity(serving) : null;
+  if (!semanticCache || !serving || minSimilarity === null) {
+    return { answer: await findDocuments(context, organizationId, search, embed), earlier: null };
+  }
+  // Which of the versions answers depends on what is stored, and on which of them are loaded.
+  const kind = JSON.stringify([mode, first, versions.map(embeddingKey), listDistinctions(query)]);
+  const question = { organizationId, kind, text: query, minSimilarity, embed: () => embed(serving).catch(() => null) };
+  return semanticCache.answer(question, async (note) => {
+    // The index reads past this what the state of the organization tells of.
+    const database = notingDatabase(context.database, note);
+    const answer = await findDocuments({ ...context, database }, organizationId, search, embed);
+    const isComparable = answer.version === embeddingKey(serving);
+    return { answer, vector: isComparable ? await embed(serving) : null };
+  });
+}
+
+type QueryEmbedder = (version: LoadedVersion) => Promise<Float32Array>;
+
+/** Embeds a query once by each version. */
+function createQueryEmbedder(context: FindContext, organizationId: string, query: string): QueryEmbedder {
+  const vectors = new Map<string, Promise<Float32Array>>();
+  return (version) => {
+    const key = embeddingKey(version);
+    const vector = vectors.get(key) ?? embedQuery(context, organizationId, query, version);
+    vectors.set(key, vector);
+    return vector;
+  };
+}
+
+async function findDocuments(
+  context: FindContext,
+  organizationId: string,
   { query, mode, first }: DocumentSearch,
-): Promise<DocumentMatch[]> {
-  const { database } = context;
-  if (mode === 'KEYWORD') return searchDocumentsByKeyword(database, organizationId, { query, limit: first });
+  embed: QueryEmbedder,
+): Promise<FoundDocuments> {
   if (mode === 'SEMANTIC') {
-    const near = await findNear(context, organizationId, { query, limit: first, isRequired: true });
-    const ranked = near.list.map(({ documentId, score }) => ({ id: documentId, score }));
-    return describe(context, organizationId, { query, near, ranked, prefersKeyword: false });
+    const { version, list } = await findNear(context, organizationId, { embed, limit: first, isRequired: true });
+    return { version, ranked: list.map(({ documentId: id, score, position }) => ({ id, score, position })) };
   }
   const limit = Math.max(first, fusedDepth);
   const [near, worded] = await Promise.all([
-    findNear(context, organizationId, { query, limit, isRequired: false }),
-    rankDocumentsByKeyword(database, organizationId, { query, limit }),
+    findNear(context, organizationId, { embed, limit, isRequired: false }),
+    rankDocumentsByKeyword(context.database, organizationId, { query, limit }),
   ]);
+  const positions = new Map(near.list.map(({ documentId, position }) => [documentId, position]));
   const ranked = fuseRanks([worded, near.list.map(({ documentId }) => documentId)]).slice(0, first);
-  return describe(context, organizationId, { query, near, ranked, prefersKeyword: true });
+  const located = ranked.map(({ id, score }) => ({ id, score, position: positions.get(id) ?? -1 }));
+  return { version: near.version, ranked: located };
 }
 
 /** Documents near a query, and by which version; null: by none. */
@@ -69,9 +135,9 @@ interface Near {
 const nothing: Near = { version: null, list: [] };
 
 async function findNear(
-  context: SearchContext,
+  context: FindContext,
   organizationId: string,
-  { query, limit, isRequired }: { query: string; limit: number; isRequired: boolean },
+  { embed, limit, isRequired }: { embed: QueryEmbedder; limit: number; isRequired: boolean },
 ): Promise<Near> {
   const { database, inference, vectors, signal } = context;
   const found = chooseVersion(context, await listEmbeddingStates(database, organizationId));
@@ -80,7 +146,7 @@ async function findNear(
     if (isRequired) embeddingVersion(inference);
     return nothing;
   }
-  const vector = await embedQuery(context, organizationId, query, found.version).catch((error: unknown) => {
+  const vector = await embed(found.version).catch((error: unknown) => {
     if (isRequired) throw error;
     signal.throwIfAborted();
     return null;
@@ -92,7 +158,7 @@ async function findNear(
 }
 
 async function embedQuery(
-  context: SearchContext,
+  context: FindContext,
   organizationId: string,
   query: string,
   version: LoadedVersion,
@@ -103,7 +169,7 @@ async function embedQuery(
 }
 
 /** The loaded version that has embedded most of the documents: while another takes over, the one before it goes on. */
-function chooseVersion({ inference }: SearchContext, states: readonly EmbeddingState[]) {
+function chooseVersion({ inference }: FindContext, states: readonly EmbeddingState[]) {
   let best: { version: LoadedVersion; state: EmbeddingState } | null = null;
   for (const version of listEmbeddingVersions(inference)) {
     const state = states.find((known) => known.version === embeddingKey(version));
@@ -113,20 +179,18 @@ function chooseVersion({ inference }: SearchContext, states: readonly EmbeddingS
 }
 
 async function describe(
-  { database }: SearchContext,
+  { database }: FindContext,
   organizationId: string,
-  found: { query: string; near: Near; ranked: readonly { id: string; score: number }[]; prefersKeyword: boolean },
+  { query, mode }: DocumentSearch,
+  { version, ranked }: FoundDocuments,
 ): Promise<DocumentMatch[]> {
-  const { query, near, ranked, prefersKeyword } = found;
   if (ranked.length === 0) return [];
-  const ids = ranked.map(({ id }) => id);
-  const positions = new Map(near.list.map(({ documentId, position }) => [documentId, position]));
   const documents = await describeFoundDocuments(database, organizationId, {
     query,
-    version: near.version ?? '',
-    prefersKeyword,
-    ids,
-    positions: ids.map((id) => positions.get(id) ?? -1),
+    version: version ?? '',
+    prefersKeyword: mode === 'HYBRID',
+    ids: ranked.map(({ id }) => id),
+    positions: ranked.map(({ position }) => position),
   });
   const byId = new Map(documents.map(({ excerpt, ...document }) => [document.id, { document, excerpt }]));
   return ranked.flatMap(({ id, score }) => {

@@ -43,6 +43,18 @@ export function embeddingKey(version: LoadedVersion): string {
   return `${versionKey(version)}@${version.manifest.sha256.slice(0, 12)}`;
 }
 
+/** The least cosine that any model may take for the same question. */
+const minSameSimilarity = 0.85;
+
+/**
+ * The cosine at and above which two questions are the same by the measure of a version: what its manifest says, at least
+ * 0.85. null: it says nothing, so by this version no two questions are known to be the same.
+ */
+export function sameQuestionSimilarity({ manifest }: LoadedVersion): number | null {
+  const { sameQuestionSimilarity: given } = manifest.options;
+  return typeof given === 'number' && given > 0 && given <= 1 ? Math.max(given, minSameSimilarity) : null;
+}
+
 /**
  * The unit vectors of texts by a version, in the order of the texts. A text that fails alone is an Error in its place.
  * @throws OVERLOADED or TIMEOUT for the call as a whole

@@ -79,6 +79,11 @@ export function readSentiment(probabilities: ArrayLike<number>): SentimentReadin
   return { label: 'NEUTRAL', score };
 }
 
+/** Of a word in lower case, as listWords gives it. */
+export function isNegation(word: string): boolean {
+  return negations.has(word) || word.endsWith("n't");
+}
+
 function lookUpWord(word: string): WordIds {
   const cached = wordCache.get(word);
   if (cached !== undefined) return cached;
@@ -86,7 +91,7 @@ function lookUpWord(word: string): WordIds {
   const known = numberPattern.test(word) ? anyNumber : word;
   const computed: WordIds = {
     hash: hashText(known),
-    isNegation: negations.has(word) || word.endsWith("n't"),
+    isNegation: isNegation(word),
     endsClause: clauseEnd.test(word),
     ids: Int32Array.from(listWordIds(known)),
   };

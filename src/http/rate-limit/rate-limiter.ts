@@ -49,6 +49,8 @@ export interface RateLimiterOptions {
 
 /** A refused request has cost a parse, no more. */
 export const failedRequestPoints = 20;
+/** A look-up that found nothing: what the smallest query costs. */
+export const unknownDocumentPoints = 1;
 /** Redis counts in 64 bits and JavaScript in 53: no sum of these comes near. */
 const maxRequestPoints = 1_000_000_000;
 

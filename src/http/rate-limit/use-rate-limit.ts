@@ -4,8 +4,9 @@ import type { Viewer } from '../../context.ts';
 import { rateLimited } from '../../errors.ts';
 import { errorAnswer } from '../error-answer.ts';
 import { requestIdOf } from '../request-id.ts';
+import type { WarmUpContext } from '../warm-up/warm-up.ts';
 import { clientAddress } from './client-address.ts';
-import { failedRequestPoints, type RateLimiter, type RateVerdict } from './rate-limiter.ts';
+import { failedRequestPoints, type RateLimiter, type RateVerdict, unknownDocumentPoints } from './rate-limiter.ts';
 
 export interface RateLimitOptions {
   rateLimiter: RateLimiter;
@@ -21,14 +22,15 @@ interface State {
   verdict: RateVerdict | null;
   /** Whether the request has been charged for, or refused without. */
   isCharged: boolean;
-  /** Whether its result has errors: without an execution, also an answer with status 200 can be a failure. */
-  hasErrors: boolean;
+  /** What its result takes when it is a failure without an execution, which an answer with status 200 can be as well. */
+  failurePoints: number;
 }
 
 /**
  * Takes points for each request from its viewer and its address. An address over its quota is refused before its body
  * is read; everyone else when the operation is about to run, by its cost. A request that fails before that (a bad
- * token, a document that does not parse) costs its address a fixed price. Every answer that was charged for says in
+ * token, a document that does not parse) costs its address a fixed price; one for a document that is not known costs
+ * the least, as clients of Apollo ask so before they register one. Every answer that was charged for says in
  * RateLimit headers (draft-ietf-httpapi-ratelimit-headers) how the client stands with the tighter of its quotas.
  */
 export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitOptions): Plugin {
@@ -37,11 +39,13 @@ export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitO
     onRequest({ request, serverContext, fetchAPI, endResponse }) {
       // A browser's question before the request; whether it may be asked is not the client's choice.
       if (request.method === 'OPTIONS') return;
-      const { req } = serverContext as { req?: IncomingMessage };
+      const { req, isWarmUp } = serverContext as { req?: IncomingMessage } & Partial<WarmUpContext>;
+      // Nobody asks, so nobody is charged.
+      if (isWarmUp) return;
       const forwardedFor = trustedProxies > 0 ? request.headers.get('x-forwarded-for') : null;
       const address = clientAddress(req?.socket.remoteAddress, forwardedFor, trustedProxies);
       const verdict = rateLimiter.refusal(address);
-      states.set(request, { address, verdict, isCharged: verdict !== null, hasErrors: false });
+      states.set(request, { address, verdict, isCharged: verdict !== null, failurePoints: 0 });
       if (!verdict) return;
       const { body, ...init } = errorAnswer(rateLimited(verdict.retryAfterSeconds), requestIdOf(request));
       endResponse(new fetchAPI.Response(body, init));
@@ -63,13 +67,16 @@ export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitO
     },
     onResultProcess({ request, result }) {
       const state = states.get(request);
-      if (state && !Array.isArray(result) && 'errors' in result && result.errors?.length) state.hasErrors = true;
+      if (!state || Array.isArray(result) || !('errors' in result) || !result.errors?.length) return;
+      const isUnknown = result.errors[0]?.extensions?.code === 'PERSISTED_QUERY_NOT_FOUND';
+      state.failurePoints = isUnknown ? unknownDocumentPoints : failedRequestPoints;
     },
     onResponse({ request, response }) {
       const state = states.get(request);
       if (!state) return;
-      const hasFailed = (state.hasErrors || response.status >= 400) && response.status < 500;
-      if (!state.isCharged && hasFailed) state.verdict = rateLimiter.charge(state.address, failedRequestPoints);
+      const hasFailed = (state.failurePoints > 0 || response.status >= 400) && response.status < 500;
+      const points = state.failurePoints || failedRequestPoints;
+      if (!state.isCharged && hasFailed) state.verdict = rateLimiter.charge(state.address, points);
       if (state.verdict) setHeaders(response.headers, state.verdict);
     },
   };

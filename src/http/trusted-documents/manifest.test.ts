@@ -13,6 +13,12 @@ describe('a manifest', () => {
     expect(parseManifest(text)).toEqual([{ id: 'a', sha256: sha256Of(body), body }]);
   });
 
+  test('says what to run at the start of a server', () => {
+    const warmUp = [{ variables: { first: 5 } }, { variables: {} }];
+    const [document] = parseManifest(apollo([{ id: 'a', body, warmUp }]));
+    expect(document!.warmUp).toEqual([{ first: 5 }, {}]);
+  });
+
   test('of Relay and a plain one are maps of ids', () => {
     const text = JSON.stringify({ '4a36f2b4e25e8a0b6f4b1c7a5f4e9e5d': body, second: '{ viewer { id } }' });
     expect(parseManifest(text).map(({ id }) => id)).toEqual(['4a36f2b4e25e8a0b6f4b1c7a5f4e9e5d', 'second']);
@@ -27,6 +33,12 @@ describe('a manifest', () => {
     [apollo({}), 'operations: expected a list'],
     [apollo([{ id: 'a' }]), 'operations.0.body: expected a text that is not empty, got none'],
     [apollo([{ id: 'a', body }, null]), 'operations.1: expected an object, got none'],
+    [apollo([{ id: 'a', body, warmUp: {} }]), 'operations.0.warmUp: expected a list, got a value of type object'],
+    [
+      apollo([{ id: 'a', body, warmUp: [{ variables: [] }] }]),
+      'operations.0.warmUp.0.variables: expected an object, got a list',
+    ],
+    [apollo([{ id: 'a', body, warmUp: [{}] }]), 'operations.0.warmUp.0.variables: expected an object, got none'],
     [
       apollo(['a', 'b'].map((text) => ({ id: 'a', body: text }))),
       'operations.1: the id "a" has another document before',

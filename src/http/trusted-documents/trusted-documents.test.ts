@@ -6,12 +6,12 @@ import { type ServedApp, serveApp } from '../../testing/serve-app.ts';
 import { createTestApp } from '../../testing/test-app.ts';
 import { sha256Of } from './manifest.ts';
 import { createRegisteredDocuments } from './registered-documents.ts';
-import { openTrustedDocuments, type TrustedDocumentsFile } from './trusted-documents.ts';
+import { type FollowedDocuments, openTrustedDocuments } from './trusted-documents.ts';
 
 let folder = '';
 let path = '';
 let served: ServedApp;
-let documents: TrustedDocumentsFile;
+let documents: FollowedDocuments;
 const reloads: number[] = [];
 const problems: string[] = [];
 const callbacks = {
@@ -112,7 +112,7 @@ describe('the file of trusted documents', () => {
   test('ends the start with one line when it is broken, or needed and not there', async () => {
     const missing = join(folder, 'missing.json');
     await expect(openTrustedDocuments({ path: missing, isRequired: true, ...callbacks })).rejects.toThrow(
-      `the trusted documents of ${missing} cannot be read: ENOENT`,
+      `the trusted documents of ${missing} are not there: run npm run persist -- GLOB`,
     );
     const broken = join(folder, 'broken.json');
     await writeFile(broken, '[]');

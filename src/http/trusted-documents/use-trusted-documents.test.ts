@@ -1,6 +1,8 @@
 import { type Logger, pino } from 'pino';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestApp, type TestApp, type TestAppOptions, viewerHeader } from '../../testing/test-app.ts';
+import { createRateLimiter } from '../rate-limit/rate-limiter.ts';
 import { sha256Of } from './manifest.ts';
 import { indexDocuments } from './trusted-documents.ts';
 import type { TrustMode } from './use-trusted-documents.ts';
@@ -24,6 +26,9 @@ beforeAll(async () => {
   const open = async (name: string, settings: NonNullable<TestAppOptions['settings']>) =>
     apps.set(name, await createTestApp({ settings, trustedDocuments, log }));
   for (const mode of ['off', 'log', 'only'] satisfies TrustMode[]) await open(mode, { trustedDocuments: mode });
+  const quotas = { viewer: null, address: { points: 1_000, windowSeconds: 60, isWarnOnly: false } };
+  const rateLimiter = createRateLimiter({ rateLimits: quotas, redis: null, log, registry: new Registry() });
+  apps.set('limited', await createTestApp({ trustedDocuments, rateLimiter }));
   await open('viewers', { documentRegistration: 'viewers' });
   await open('unregistered', { documentRegistration: 'off' });
 });
@@ -33,11 +38,12 @@ afterAll(async () => {
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: read by name
-type Answer = { status: number; cacheControl: string | null; body: any };
+type Answer = { status: number; cacheControl: string | null; remaining: number; body: any };
 
 const answerOf = async (response: Response): Promise<Answer> => ({
   status: response.status,
   cacheControl: response.headers.get('cache-control'),
+  remaining: Number(/;r=(\d+);/.exec(response.headers.get('ratelimit') ?? '')?.[1]),
   body: await response.json(),
 });
 const accept = 'application/graphql-response+json';
@@ -102,6 +108,17 @@ describe('a document', () => {
       }
     },
   );
+
+  test('that is not found costs what the smallest query does, and others that fail cost more', async () => {
+    const unknown = { extensions: persisted('{ unknown }') };
+    const smallest = { documentId: 'several', operationName: 'A' };
+    const asked = [unknown, { documentId: 'nothing' }, smallest, { documentId: 5 }];
+    const remaining: number[] = [];
+    for (const body of asked) remaining.push((await post('limited', body)).remaining);
+    expect(remaining).toEqual([999, 998, 997, 977]);
+    const plain = { headers: { accept: 'application/json' } };
+    expect((await post('limited', unknown, plain)).remaining).toBe(976);
+  });
 
   test('that is not found is a 200 to clients that know application/json only', async () => {
     const answer = await post('off', { documentId: 'nothing' }, { headers: { accept: 'application/json' } });

@@ -3,6 +3,7 @@ import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { Counter, type Registry } from 'prom-client';
 import type { Viewer } from '../../context.ts';
+import type { OperationNames } from '../operation-names.ts';
 import {
   type DocumentRequest,
   hashMismatch,
@@ -10,7 +11,7 @@ import {
   persistedQueryOnly,
   readDocumentRequest,
 } from './document-request.ts';
-import { sha256Of } from './manifest.ts';
+import { sha256Of, sha256Pattern } from './manifest.ts';
 import { createRegisteredDocuments, type RegisteredDocumentsOptions } from './registered-documents.ts';
 import type { TrustedDocuments } from './trusted-documents.ts';
 
@@ -25,8 +26,10 @@ export interface TrustedDocumentsPluginOptions {
   mode: TrustMode;
   /** Of no effect where only trusted documents run. */
   registration: DocumentRegistration;
-  /** How many documents may be registered. */
+  /** How many documents may be registered, and where other processes find them. */
   registered?: RegisteredDocumentsOptions;
+  /** Learns the names of trusted operations. Default: nobody does. */
+  operationNames?: Pick<OperationNames, 'add'> | undefined;
   log: Logger;
   registry: Registry;
 }
@@ -47,55 +50,68 @@ const maxLoggedOperations = 1_000;
  * register is kept when it is about to run, so that only valid documents take up room.
  */
 export function useTrustedDocuments(options: TrustedDocumentsPluginOptions): Plugin<{ viewer?: Viewer | null }> {
-  const { documents, mode, registration, log, registry } = options;
-  const registered = createRegisteredDocuments(options.registered);
+  const { documents, mode, registration, operationNames, log, registry } = options;
+  const isRegistering = mode !== 'only' && registration !== 'off';
+  const registered = isRegistering ? createRegisteredDocuments(options.registered) : null;
   const untrusted = new WeakMap<Request, Untrusted>();
   const untrustedTotal = createUntrustedCounter(registry);
   const logOnce = createLogOnce(log);
 
-  const textOf = (asked: DocumentRequest): string | null => {
+  /** The text that stands for an id; null: nobody knows it. */
+  const find = (id: string) =>
+    documents.find(id)?.body ?? (registered && sha256Pattern.test(id) ? registered.get(id) : null);
+
+  const textOf = (asked: DocumentRequest): string | null | Promise<string> => {
     if (asked.kind === 'text') return asked.text;
-    if (asked.kind === 'id') {
-      const known = documents.find(asked.id)?.body ?? registered.get(asked.id);
-      if (known === null) throw persistedQueryNotFound();
-      return known;
-    }
-    const known = documents.find(asked.hash)?.body ?? registered.get(asked.hash);
-    if (asked.text === null && known === null) throw persistedQueryNotFound();
-    if (asked.text !== null && asked.text !== known && sha256Of(asked.text) !== asked.hash) throw hashMismatch();
-    return known ?? asked.text;
+    if (asked.kind === 'id') return orNotFound(find(asked.id));
+    const { hash, text } = asked;
+    if (text === null) return orNotFound(find(hash));
+    if (documents.find(hash)?.body !== text && sha256Of(text) !== hash) throw hashMismatch();
+    return text;
   };
 
   const keep = ({ hash, text }: Untrusted, viewer: Viewer | null | undefined) => {
-    if (hash === null || registration === 'off' || (registration === 'viewers' && !viewer)) return;
-    registered.set(hash, text);
+    if (hash !== null && (registration !== 'viewers' || viewer)) registered?.set(hash, text);
   };
 
   return {
     onParams({ params, request, setParams }) {
       if (typeof params !== 'object' || params === null) return;
       const asked = readDocumentRequest(params);
-      const text = textOf(asked);
-      if (text !== null && !documents.has(text)) {
-        if (mode === 'only') {
-          untrustedTotal.inc();
-          throw persistedQueryOnly();
+      const take = (text: string | null) => {
+        if (text !== null && !documents.has(text)) {
+          if (mode === 'only') {
+            untrustedTotal.inc();
+            throw persistedQueryOnly();
+          }
+          untrusted.set(request, { text, hash: asked.kind === 'hash' ? asked.hash : null });
         }
-        untrusted.set(request, { text, hash: asked.kind === 'hash' ? asked.hash : null });
-      }
-      if (asked.kind === 'text') return;
-      const { documentId: _documentId, ...others } = params as GraphQLParams & { documentId?: unknown };
-      setParams({ ...others, query: text } as GraphQLParams);
+        if (asked.kind === 'text') return;
+        const { documentId: _documentId, ...others } = params as GraphQLParams & { documentId?: unknown };
+        setParams({ ...others, query: text } as GraphQLParams);
+      };
+      const text = textOf(asked);
+      return text instanceof Promise ? text.then(take) : take(text);
     },
     onExecute({ args, context: { request, viewer } }) {
       const found = untrusted.get(request);
-      if (!found) return;
+      const name = getOperationAST(args.document, args.operationName)?.name?.value;
+      if (!found) {
+        if (name !== undefined) operationNames?.add(name);
+        return;
+      }
       keep(found, viewer);
       if (mode !== 'log') return;
       untrustedTotal.inc();
-      logOnce(found, getOperationAST(args.document, args.operationName)?.name?.value);
+      logOnce(found, name);
     },
   };
+}
+
+function orNotFound(text: string | null | Promise<string | null>): string | Promise<string> {
+  if (text instanceof Promise) return text.then(orNotFound);
+  if (text === null) throw persistedQueryNotFound();
+  return text;
 }
 
 /** Logs each text once, up to a number of them: a client that makes up new ones must not fill the log. */

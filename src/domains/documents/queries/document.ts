@@ -50,6 +50,14 @@ export interface DocumentMatch {
   excerpt: string;
 }
 
+/** What a search found, before the rows are read. */
+export interface FoundDocuments {
+  /** The version that the passages are of; null: none was compared. */
+  readonly version: string | null;
+  /** Best first, each with its score and the position of its nearest passage; -1: none is near. */
+  readonly ranked: readonly { readonly id: string; readonly score: number; readonly position: number }[];
+}
+
 const marks = 'StartSel=**, StopSel=**';
 const keywordQuery = sql`websearch_to_tsquery('english', ${arg('query')}) as query`;
 const keywordExcerpt = (content: SQL) =>
