@@ -27,7 +27,12 @@ describe.skipIf(!hasRedisServer())('a shared tier that does not work', () => {
 
   beforeEach(async () => {
     [log, values] = await Promise.all([startTestRedis(), startTestRedis()]);
-    process = await openCacheProcess({ database: database.pool, url: log.url, valuesUrl: values.url });
+    process = await openCacheProcess({
+      database: database.pool,
+      url: log.url,
+      valuesUrl: values.url,
+      hasDeadline: true,
+    });
     await process.ask('first', () => 'x');
     await expect.poll(() => process.writes).toEqual(['stored']);
   });

@@ -1,8 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { vi } from 'vitest';
 import type { Database } from '../db/database.ts';
-import { createRedis, type Redis } from '../redis/client.ts';
+import { createRedis, type Redis, RedisUnavailable } from '../redis/client.ts';
 import { AnswerCache, type AnswerCacheOptions, Making } from './answer-cache.ts';
 import { AnswerPause } from './answer-pause.ts';
 import type { OperationRecord, Outcome } from './operation-record.ts';
@@ -33,6 +34,8 @@ export interface CacheProcessOptions {
   readonly valuesUrl?: string;
   /** Of the log. */
   readonly changesKey?: string;
+  /** Whether values that come late are given up, as in a server. Default: they are asked for again. */
+  readonly hasDeadline?: boolean;
   readonly tier?: Partial<SharedTierOptions>;
   readonly cache?: Partial<AnswerCacheOptions>;
 }
@@ -41,7 +44,7 @@ const maxAgeMs = 300_000;
 
 /** As src/open-cache.ts opens it; answers are shared however fast they are made. */
 export async function openCacheProcess(options: CacheProcessOptions): Promise<CacheProcess> {
-  const { url, database, valuesUrl = url, changesKey = 'test:changes', tier, cache: cacheOptions } = options;
+  const { url, database, valuesUrl = url, changesKey = 'test:changes', hasDeadline = false, tier } = options;
   const log = pino({ level: 'silent' });
   const registry = new Registry();
   const redis = createRedis({ url: valuesUrl, log, registry });
@@ -50,7 +53,7 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
   const [outcomes, reads, writes, waits]: [Outcome[], SharedRead[], SharedWrite[], WaitEnd[]] = [[], [], [], []];
   let races = 0;
   const sharedTier = new SharedTier({
-    redis,
+    redis: hasDeadline ? redis : patient(redis),
     minMakingMs: 0,
     onRead: (read) => reads.push(read),
     onWrite: (write) => writes.push(write),
@@ -60,7 +63,7 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
   const cache = new AnswerCache({
     openLog: (onChange) =>
       createRedisInvalidationLog({
-        redis: logRedis,
+        redis: patient(logRedis),
         key: changesKey,
         // A machine that is busy with other tests is no database that is away.
         answerPause: new AnswerPause(database, { checkTimeoutMs: 10_000 }),
@@ -70,7 +73,7 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
     sharedTier,
     onOutcome: (outcome) => outcomes.push(outcome),
     onRace: () => (races += 1),
-    ...cacheOptions,
+    ...options.cache,
   });
   const operation = cache.record('Test', 'public');
   return {
@@ -100,5 +103,27 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
       redis.close();
       logRedis.close();
     },
+  };
+}
+
+/** A machine that is busy with other tests is no Redis that is late. */
+function patient(redis: Redis): Redis {
+  return {
+    client: redis.client,
+    get isUp() {
+      return redis.isUp;
+    },
+    async run(work) {
+      for (;;) {
+        try {
+          return await redis.run(work);
+        } catch (error) {
+          const isLate = error instanceof RedisUnavailable && ['timeout', 'open'].includes(error.reason);
+          if (!isLate) throw error;
+          await pause(10);
+        }
+      }
+    },
+    close: () => redis.close(),
   };
 }
