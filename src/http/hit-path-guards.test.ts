@@ -174,8 +174,9 @@ describe('what is checked before an answer', () => {
     expect(texts).toEqual(['the long way', 'kept', 'the long way', 'kept']);
   });
 
-  test('is the quota, of which both ways tell the same', async () => {
-    const rateLimits = { viewer: { points: 1_000, windowSeconds: 60, isWarnOnly: false }, address: null };
+  test.each(['viewer', 'address'] as const)('is the quota, of which both ways tell the same: %s', async (name) => {
+    const quota = { points: 1_000, windowSeconds: 60, isWarnOnly: false };
+    const rateLimits = { viewer: null, address: null, [name]: quota };
     const log = pino({ level: 'silent' });
     const rateLimiter = createRateLimiter({ rateLimits, redis: null, log, registry: new Registry() });
     const { ask, longWays } = await serve({ rateLimiter });
