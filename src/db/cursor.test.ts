@@ -166,7 +166,7 @@ describe('the API', () => {
   });
 });
 
-const row: RandomRow = { id, parent: 0, time: 2, otherTime: 1, name: 3, points: 1, kind: 0, user: 0 };
+const row: RandomRow = { id, parent: 0, time: 2, otherTime: 1, name: 4, points: 1, kind: 0, user: 0 };
 const wish: Wish = { order: 0, isDescending: true, kind: null, kinds: null, user: null, text: null, range: null };
 
 async function listWithOneRow(client: postgres.Sql, app: TestApp, list: ListCase) {

@@ -7,6 +7,7 @@ import { type Context, createContext, type Dependencies } from '../context.ts';
 import type { Redis } from '../redis/client.ts';
 import { schema } from '../schema/index.ts';
 import { deadlineOf, remainingMsOf, useDeadline } from './deadline.ts';
+import { useCompression } from './encoding/use-compression.ts';
 import { exampleOperationNames, exampleOperations } from './example-operations.ts';
 import { renderGraphiql } from './graphiql.ts';
 import type { HitPath } from './hit-path.ts';
@@ -140,6 +141,7 @@ export function createApp({
       useSemanticCacheReport(),
       useErrorCodes(log),
       usePagePolicy(),
+      useCompression(),
     ],
   });
 }
