@@ -40,7 +40,7 @@ builder.queryField('viewer', (t) =>
     type: UserRef,
     nullable: true,
     scope: 'none',
-    cache: { maxAgeSeconds: 60, scope: 'viewer' },
+    cache: { maxAgeSeconds: 300, scope: 'viewer' },
     description: 'Who asks; null when nobody is signed in.',
     resolve: (_root, _args, context) => (context.viewer ? userById(context).load(context.viewer.userId) : null),
   }),
