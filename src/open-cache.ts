@@ -5,6 +5,7 @@ import { AnswerPause } from './cache/answer-pause.ts';
 import { type Change, createLocalInvalidationLog } from './cache/invalidation-log.ts';
 import { changesKey, createRedisInvalidationLog } from './cache/redis-invalidation-log.ts';
 import { SharedTier } from './cache/shared-tier.ts';
+import { codeHashOf } from './code-hash.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
 import { createRedis, type Redis } from './redis/client.ts';
@@ -50,7 +51,7 @@ function openSharedTier({ config, log, metrics, shutdown }: Process): SharedTier
   const redis = createRedis({ url: config.redisUrl, log: connection, registry: new Registry() });
   shutdown.onEnd(async () => redis.close());
   const { onSharedRead: onRead, onSharedWrite: onWrite, onWait } = metrics.cache;
-  return new SharedTier({ redis, onRead, onWrite, onWait });
+  return new SharedTier({ redis, deployment: codeHashOf(import.meta.dirname), onRead, onWrite, onWait });
 }
 
 function follow(

@@ -106,7 +106,7 @@ describe.skipIf(!hasRedisServer())('a shared tier that does not work', () => {
   });
 
   test('a key of another kind is a failure, and no answer', async () => {
-    await process.redis.run((client) => client.lPush('tributary:answer:k', 'x'));
+    await process.redis.run((client) => client.lPush('tributary:answer:code:k', 'x'));
     expect(await process.ask('k', () => 'x')).toBe('x');
     expect(process.reads.at(-1)).toBe('failed');
   });

@@ -35,7 +35,7 @@ export async function reportSharedTier(client: RedisClient, changesKey: string):
   for await (const keys of scanAnswers(client)) {
     for (const key of keys) {
       answers += 1;
-      const name = key.split(':')[3] ?? '';
+      const name = key.split(':')[4] ?? '';
       operations.set(name, (operations.get(name) ?? 0) + 1);
       // Each key is in the sample with the same probability (reservoir sampling, Vitter's algorithm R).
       const place = answers <= sampledKeys ? answers - 1 : Math.floor(Math.random() * answers);

@@ -65,6 +65,13 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
       expect(Math.abs(b!.expiresAtMs - a!.expiresAtMs)).toBeLessThan(50);
     });
 
+    test('is not found by other code, which may make another of the same data', async () => {
+      const [one, other] = [await start(), await start({ tier: { deployment: 'other' } })];
+      await keep(one, 'k', 'old');
+      expect(await other.ask('k', make('new'))).toBe('new');
+      expect(other.reads).toEqual(['absent']);
+    });
+
     test('is of no use after a change of what it was made of, on any process', async () => {
       const [one, other] = [await start(), await start()];
       await keep(one, 'k', 'old', ['a', 'b']);
@@ -110,7 +117,7 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
     test('goes when it expires', async () => {
       const process = await start();
       await keep(process, 'k', 'x');
-      const left = await process.redis.run((client) => client.pTTL('tributary:answer:k'));
+      const left = await process.redis.run((client) => client.pTTL('tributary:answer:code:k'));
       expect(left).toBeGreaterThan(260_000);
       expect(left).toBeLessThanOrEqual(300_000);
     });
@@ -137,7 +144,7 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
     ])('that cannot be read (%s) is made anew, and replaced', async (_name, spoil) => {
       const [one, other] = [await start(), await start()];
       await keep(one, 'k', 'x'.repeat(2_000));
-      const name = 'tributary:answer:k';
+      const name = 'tributary:answer:code:k';
       const text = await one.redis.run((client) => client.get(name));
       await one.redis.run((client) => client.set(name, spoil(text!)));
       expect(await other.ask('k', make('new'))).toBe('new');
@@ -203,7 +210,7 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
       const asked = [one, other].flatMap((process) => Array.from({ length: 20 }, () => process.ask('k', slow)));
       await expect.poll(() => made).toBe(1);
       await expect.poll(() => one.reads.length + other.reads.length).toBeGreaterThan(3);
-      expect(await one.redis.run((client) => client.pTTL('tributary:making:k'))).toBeGreaterThan(0);
+      expect(await one.redis.run((client) => client.pTTL('tributary:making:code:k'))).toBeGreaterThan(0);
       gate.resolve();
       expect(new Set(await Promise.all(asked))).toEqual(new Set(['x']));
       expect(made).toBe(1);
@@ -226,11 +233,11 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
 
     test('waits for no owner who has died longer than the lease', async () => {
       const process = await expensive();
-      expect(await takeLease(process.redis, 'k', 200)).not.toBe('taken');
+      expect(await takeLease(process.redis, 'code:k', 200)).not.toBe('taken');
       expect(await process.ask('k', make('x'))).toBe('x');
       expect(process.waits).toEqual(['leased']);
       process.operation.makingMs = 100;
-      await takeLease(process.redis, 'other', 60_000);
+      await takeLease(process.redis, 'code:other', 60_000);
       expect(await process.ask('other', make('y'))).toBe('y');
       expect(process.waits).toEqual(['leased', 'over']);
     });
@@ -287,12 +294,12 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
 
     test('a lease that has ended is not given back by who had it', async () => {
       const { redis } = await start();
-      const first = await takeLease(redis, 'k', 1);
-      const name = 'tributary:making:k';
+      const first = await takeLease(redis, 'code:k', 1);
+      const name = 'tributary:making:code:k';
       await expect.poll(() => redis.run((client) => client.exists(name))).toBe(0);
-      await takeLease(redis, 'k', 60_000);
+      await takeLease(redis, 'code:k', 60_000);
       if (first !== 'taken') await first?.release();
-      expect(await takeLease(redis, 'k', 60_000)).toBe('taken');
+      expect(await takeLease(redis, 'code:k', 60_000)).toBe('taken');
     });
   });
 });

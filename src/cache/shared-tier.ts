@@ -9,6 +9,8 @@ import { type SharedAnswer, SharedAnswers, type SharedAnswersOptions } from './s
 export type WaitEnd = 'answered' | 'leased' | 'over';
 
 export interface SharedTierOptions extends SharedAnswersOptions {
+  /** Which code runs: other code may make other answers of the same data, and never finds these. */
+  readonly deployment: string;
   readonly onWait?: (end: WaitEnd, milliseconds: number) => void;
   /** Answers that are made faster are not shared: a read from Redis takes 60 µs for 2 kB, and 100 µs for 16 kB. Default: 1. */
   readonly minMakingMs?: number;
@@ -27,13 +29,15 @@ const lookEveryMs = 20;
 
 export class SharedTier {
   readonly #redis: Redis;
+  readonly #deployment: string;
   readonly #answers: SharedAnswers;
   readonly #onWait: SharedTierOptions['onWait'];
   readonly #minMakingMs: number;
   readonly #expensiveMs: number;
 
-  constructor({ minMakingMs = 1, expensiveMs = 50, onWait, ...options }: SharedTierOptions) {
+  constructor({ deployment, minMakingMs = 1, expensiveMs = 50, onWait, ...options }: SharedTierOptions) {
     this.#redis = options.redis;
+    this.#deployment = deployment;
     this.#answers = new SharedAnswers(options);
     this.#onWait = onWait;
     this.#minMakingMs = minMakingMs;
@@ -44,7 +48,8 @@ export class SharedTier {
    * An answer that another process has kept, when it is accepted. makingMs: how long making it took last, null when that is
    * not known. While another process makes an expensive one it is waited for, up to twice that time and at most 1 s.
    */
-  async find(key: string, makingMs: number | null, accept: Accept): Promise<Found> {
+  async find(answerKey: string, makingMs: number | null, accept: Accept): Promise<Found> {
+    const key = `${this.#deployment}:${answerKey}`;
     if (makingMs !== null && makingMs < this.#minMakingMs) return { answer: null, lease: null };
     const answer = await this.#read(key, accept);
     if (answer) return { answer };
@@ -53,7 +58,8 @@ export class SharedTier {
   }
 
   /** Keeps an answer that was made, and gives its lease back when the others can read it. Nobody waits for that. */
-  keep(key: string, answer: Answer, makingMs: number, lease: Lease | null): void {
+  keep(answerKey: string, answer: Answer, makingMs: number, lease: Lease | null): void {
+    const key = `${this.#deployment}:${answerKey}`;
     const written = makingMs < this.#minMakingMs ? Promise.resolve() : this.#answers.write(key, answer);
     void written.then(() => lease?.release());
   }

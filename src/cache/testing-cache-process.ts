@@ -55,6 +55,7 @@ export async function openCacheProcess(options: CacheProcessOptions): Promise<Ca
   const sharedTier = new SharedTier({
     redis: hasDeadline ? redis : patient(redis),
     minMakingMs: 0,
+    deployment: 'code',
     onRead: (read) => reads.push(read),
     onWrite: (write) => writes.push(write),
     onWait: (end) => waits.push(end),
