@@ -81,7 +81,18 @@ export function createVariablesKey(
   };
 }
 
-/** JSON with the keys of objects in order. */
+/** JSON of the variables that an operation knows, with the keys of objects in order. */
+export function canonicalVariables(
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  given: Readonly<Record<string, unknown>>,
+): string {
+  const names = variableDefinitions.map(({ variable }) => variable.name.value).sort();
+  return canonical(
+    given,
+    names.filter((name) => Object.hasOwn(given, name)),
+  );
+}
+
 function canonical(given: Readonly<Record<string, unknown>>, names: readonly string[]): string {
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, given[name]])), (_key, part: unknown) => {
     // Such as 1e400, which JSON would write as null.

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { type Answer, type AnswerCache, Making } from '../cache/answer-cache.ts';
-import { answerKeyOf, createVariablesKey, operationKeyOf } from '../cache/answer-key.ts';
+import { answerKeyOf, canonicalVariables, createVariablesKey, operationKeyOf } from '../cache/answer-key.ts';
 import { answerPolicyOf } from '../cache/document-policy.ts';
 import type { AnswerPolicy } from '../cache/narrowed-hint.ts';
 import type { OperationRecord } from '../cache/operation-record.ts';
@@ -73,9 +73,10 @@ export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, Nod
       if (!cached || holder === null) return;
       const { key: operationKey, policy, record } = cached;
       const variablesKey = cached.variablesKey(variableValues ?? {});
-      // Coerced variables stand in the order of their definitions, so that their text is always the same.
       const isCounted = publicUses && policy.scope === 'public';
-      const use = isCounted ? publicUses.of(context.params.query ?? '', JSON.stringify(variableValues ?? {})) : null;
+      const use = isCounted
+        ? publicUses.of(context.params.query ?? '', canonicalVariables(operation, variableValues ?? {}))
+        : null;
       use?.add();
       const plan = { operationKey, variablesKey, scope: policy.scope, record, cost: costOf(request), use };
       const wanted = { key: answerKeyOf(operationKey, holder, variablesKey), policy, record };
