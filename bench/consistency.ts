@@ -26,7 +26,8 @@ interface Subject {
 interface Counts {
   reads: number;
   writes: number;
-  failed: number;
+  /** How many, by what was said. */
+  readonly failures: Map<string, number>;
   readonly violations: string[];
 }
 
@@ -59,7 +60,7 @@ async function check(parts: Parts, minutes: number): Promise<void> {
   const subjects: Subject[] = [];
   for (let index = 0; index < featureCount; index++)
     subjects.push(await createSubject(servers[0]!, `subject ${index}`));
-  const counts: Counts = { reads: 0, writes: 0, failed: 0, violations: [] };
+  const counts: Counts = { reads: 0, writes: 0, failures: new Map(), violations: [] };
   const over = new AbortController();
   const loops = Array.from({ length: clients }, async () => {
     while (!over.signal.aborted) {
@@ -68,8 +69,9 @@ async function check(parts: Parts, minutes: number): Promise<void> {
       try {
         if (Math.random() < writeShare && !subject.isBeingWritten) await write(server, subject, counts);
         else await read(server, subjects, subject, counts);
-      } catch {
-        counts.failed += 1;
+      } catch (error) {
+        const { message } = error as Error;
+        counts.failures.set(message, (counts.failures.get(message) ?? 0) + 1);
         await pause(20);
       }
     }
@@ -80,7 +82,8 @@ async function check(parts: Parts, minutes: number): Promise<void> {
   await Promise.all([...loops, done]);
   const report = createReport();
   report.title(`Consistency: ${clients} clients on two processes for ${minutes} min, with faults`);
-  report.figure(`${counts.reads} reads, ${counts.writes} acknowledged writes, ${counts.failed} requests that failed`);
+  const failures = [...counts.failures].map(([message, count]) => `${count} ${message}`).join(', ');
+  report.figure(`${counts.reads} reads, ${counts.writes} acknowledged writes, failed: ${failures || 'none'}`);
   for (const [index, server] of servers.entries()) report.figure(`process ${index + 1}: ${await outcomesOf(server)}`);
   for (const violation of counts.violations.slice(0, 5)) report.figure(violation);
   const isMet = counts.violations.length === 0 && counts.writes > 0;
@@ -146,8 +149,11 @@ async function ask(server: ServerProcess, query: string, variables: object = {})
     body: JSON.stringify({ query, variables }),
     signal: AbortSignal.timeout(requestLimitMs),
   });
-  const { data, errors } = (await response.json()) as { data: Record<string, unknown>; errors?: object[] };
-  if (errors) throw new Error(JSON.stringify(errors));
+  const { data, errors } = (await response.json()) as {
+    data: Record<string, unknown>;
+    errors?: { message: string; extensions?: { code?: string } }[];
+  };
+  if (errors) throw new Error(errors.map(({ extensions, message }) => extensions?.code ?? message).join(', '));
   return data;
 }
 
