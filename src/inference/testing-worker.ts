@@ -11,6 +11,8 @@ export const poisonOnce = 667;
 
 /** As long as the repository has a file of this name, no worker starts. */
 export const brokenStart = 'broken-start';
+/** In the repository since a worker has taken a batch. */
+export const batchTaken = 'batch-taken';
 
 // Tests import the constants too, perhaps in a thread of the test runner.
 const modelPath = (workerData as Partial<WorkerSetup> | null)?.files?.[0]?.modelPath;
@@ -23,6 +25,7 @@ if (modelPath !== undefined) {
 
 function dieOfPoison(message: MessageToWorker): void {
   if (message.type !== 'run') return;
+  writeFileSync(join(repository, batchTaken), '');
   const values = new Set<number | bigint>(message.inputs[0]!.data);
   if (values.has(poison)) process.exit(3);
   const poisoned = join(repository, 'poisoned');

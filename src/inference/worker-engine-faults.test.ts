@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -8,7 +8,7 @@ import { type InferenceEngine, InferenceError, type RowResult } from './engine.t
 import { scanModelRepository } from './repository.ts';
 import { doubling, numbersOf, outputOf, startEngine, temporaryFolder, valuesRow } from './testing-engine.ts';
 import { heavyGraph, type TestVersion, writeTestVersion } from './testing-model.ts';
-import { brokenStart, poison, poisonOnce } from './testing-worker.ts';
+import { batchTaken, brokenStart, poison, poisonOnce } from './testing-worker.ts';
 import { createWorkerEngine } from './worker-engine.ts';
 
 const workerFile = new URL('./testing-worker.ts', import.meta.url);
@@ -63,8 +63,11 @@ describe('a dying worker', () => {
   test('of what was staged behind another batch lets that one end, and is blamed on the right one', async () => {
     const exits: string[] = [];
     const versions = [{ ...doubling, manifest: { maxBatchRows: 1 } }, heavy];
-    const engine = await startEngine(versions, { workerFile, onWorkerExit: (reason) => exits.push(reason) });
+    const directory = await temporaryFolder();
+    const onWorkerExit = (reason: string) => exits.push(reason);
+    const engine = await startEngine(versions, { workerFile, onWorkerExit }, directory);
     const running = predictHeavy(engine, 512);
+    await expect.poll(() => existsSync(join(directory, batchTaken)), { interval: 1 }).toBe(true);
     await sleep(20); // the thread is in the run, and reads no message
     const killed = engine.predict({ ...predictDoubling, rows: [valuesRow(poison)] });
     expect(await running).toHaveLength(512);
