@@ -71,9 +71,9 @@ async function start(given: Process): Promise<string> {
   log.info(`database: ${server.description}`);
   await migrate(server.connection);
   const redis = openRedis(given);
-  // Its own writes are no changes of what is answered.
-  const cacheDatabase = openPool(given, { server, onWrite: undefined }, 'cache', 1);
-  const cache = openCache(given, { redis, database: cacheDatabase });
+  // What is written by it is no change of what is answered.
+  const openDatabase = () => openPool(given, { server, onWrite: undefined }, 'cache', 1);
+  const cache = openCache(given, { redis, openDatabase });
   const pools = { server, onWrite: writeListener(cache, openPurger(given)) };
   const database = openPool(given, pools, 'requests', config.databasePoolSize);
   const analyticsDatabase = openPool(given, pools, 'analytics', config.analyticsPoolSize);

@@ -21,11 +21,11 @@ interface Process {
 
 /**
  * The cache of answers of this process, shared with others where there is Redis; null: the settings want none.
- * @param database - of a connection that is for this alone, so that no request makes it wait
+ * @param openDatabase - called where there is Redis: a connection that is for this alone, so that no request makes it wait
  */
 export function openCache(
   given: Process,
-  { redis, database }: { redis: Redis | null; database: Database },
+  { redis, openDatabase }: { redis: Redis | null; openDatabase: () => Database },
 ): AnswerCache | null {
   const { config, log, metrics, shutdown } = given;
   const { responseCacheBytes: maxBytes } = config;
@@ -33,7 +33,8 @@ export function openCache(
   const cache = new AnswerCache({
     ...metrics.cache,
     maxBytes,
-    openLog: (onChange) => (redis ? follow({ redis, database }, onChange, log) : createLocalInvalidationLog(onChange)),
+    openLog: (onChange) =>
+      redis ? follow({ redis, database: openDatabase() }, onChange, log) : createLocalInvalidationLog(onChange),
     sharedTier: openSharedTier(given),
   });
   metrics.cache.watch(cache);

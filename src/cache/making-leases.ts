@@ -1,6 +1,6 @@
 /** Who makes an answer that is expensive, among all processes: one at a time, and for no longer than its lease. */
 import { randomUUID } from 'node:crypto';
-import { type Redis, RedisUnavailable } from '../redis/client.ts';
+import { orNull, type Redis } from '../redis/client.ts';
 
 /** The right to make an answer. It ends by itself, too: its owner may die. */
 export interface Lease {
@@ -24,13 +24,4 @@ export async function takeLease(redis: Redis, key: string, forMs: number): Promi
       await orNull(redis.run((client) => client.eval(releaseScript, { keys: [name], arguments: [token] })));
     },
   };
-}
-
-async function orNull<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof RedisUnavailable) return null;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 /** The log of several processes: a stream in Redis, read on before anything that is kept is answered. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Redis, RedisUnavailable } from '../redis/client.ts';
+import { orNull, type Redis } from '../redis/client.ts';
 import type { AnswerPause } from './answer-pause.ts';
 import { type Change, ChangeHistory, type InvalidationLog, type Position, toPosition } from './invalidation-log.ts';
 
@@ -253,14 +253,4 @@ function changeOf(message: Record<string, string>): Change {
 function positionOf(id: string): Position {
   const [milliseconds, count] = id.split('-');
   return toPosition(Number(milliseconds), Number(count));
-}
-
-/** null: Redis did not do it. */
-async function orNull<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof RedisUnavailable) return null;
-    throw error;
-  }
 }

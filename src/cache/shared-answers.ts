@@ -1,7 +1,7 @@
 /** What all processes keep of answers, in Redis: losing it, or waiting for it, never breaks a request. */
 import KeyvRedis from '@keyv/redis';
 import { Keyv } from 'keyv';
-import { type Redis, RedisUnavailable } from '../redis/client.ts';
+import { orNull, type Redis } from '../redis/client.ts';
 import type { Answer } from './answer-cache.ts';
 import { decodeAnswer, encodeAnswer } from './answer-encoding.ts';
 import { answerKeyPrefix } from './answer-key.ts';
@@ -72,13 +72,8 @@ export class SharedAnswers {
   }
 
   /** null: Redis did not do it. */
-  async #run<T>(work: () => Promise<T>): Promise<T | null> {
-    try {
-      return await this.#options.redis.run(work);
-    } catch (error) {
-      if (error instanceof RedisUnavailable) return null;
-      throw error;
-    }
+  #run<T>(work: () => Promise<T>): Promise<T | null> {
+    return orNull(this.#options.redis.run(work));
   }
 }
 

@@ -33,6 +33,16 @@ export class RedisUnavailable extends Error {
   }
 }
 
+/** What Redis answered; null: it did not do it, or not in time. Other errors are thrown. */
+export async function orNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof RedisUnavailable) return null;
+    throw error;
+  }
+}
+
 export interface Redis {
   /** For libraries that want a client when they are made; their commands belong into `run`. */
   readonly client: RedisClient;

@@ -1,7 +1,7 @@
 /** The manifest that the processes of one server share: in Redis, with its SHA-256, and when it was published. */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { type Redis, RedisUnavailable } from '../../redis/client.ts';
+import { orNull, type Redis } from '../../redis/client.ts';
 import { sha256Of } from './manifest.ts';
 import { type ManifestSource, missing } from './manifest-source.ts';
 
@@ -19,8 +19,8 @@ export function createPublishedManifest(redis: Redis, pollMs = 250): ManifestSou
     advice: 'run npm run persist -- GLOB --publish',
     startWaitMs: 3_000,
     pollMs,
-    signature: () => orNull(async () => (await publishedSha256(redis)) ?? missing),
-    read: () => orNull(async () => (await readPublished(redis))?.text ?? null),
+    signature: () => orNull(publishedSha256(redis).then((sha256) => sha256 ?? missing)),
+    read: () => orNull(readPublished(redis).then((published) => published?.text ?? null)),
   };
 }
 
@@ -74,14 +74,4 @@ export async function publishManifest(redis: Redis, { text, documents, replaces 
   const fields = [sha256Of(text), packed, String(documents), new Date().toISOString()];
   const given = { keys: [publishedKey], arguments: [replaces ?? '', ...fields] };
   return (await redis.run((client) => client.eval(replaceUnchanged, given))) === 1;
-}
-
-/** null: Redis is away. */
-async function orNull<T>(work: () => Promise<T>): Promise<T | null> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof RedisUnavailable) return null;
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
 /** Registered documents in Redis, so that what one process was told is known to the others. */
-import { type Redis, RedisUnavailable } from '../../redis/client.ts';
+import { orNull, type Redis } from '../../redis/client.ts';
 import { sha256Of } from './manifest.ts';
 
 export interface SharedDocuments {
@@ -61,13 +61,4 @@ export function createSharedDocuments(redis: Redis, options: SharedDocumentsOpti
       return (await orNull(kept)) ?? false;
     },
   };
-}
-
-async function orNull<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof RedisUnavailable) return null;
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
 /** Which trusted documents are asked for most with which variables where the answer is everybody's, over all processes. */
-import { type Redis, RedisUnavailable } from '../../redis/client.ts';
+import { orNull, type Redis } from '../../redis/client.ts';
 import { sha256Of } from '../trusted-documents/manifest.ts';
 import type { TrustedDocuments } from '../trusted-documents/trusted-documents.ts';
 
@@ -65,7 +65,7 @@ export class PublicUses {
       const bounds = [client.zRemRangeByRank(key, 0, -maxKeptUses - 1), client.expire(key, keptSeconds)];
       await Promise.all([...additions, ...bounds]);
     });
-    await work.catch(ignoreUnavailable);
+    await orNull(work);
   }
 
   /** The most used of today and yesterday, most first; none while Redis is away. */
@@ -75,7 +75,7 @@ export class PublicUses {
       Promise.all(keys.map((key) => client.zRangeWithScores(key, 0, count - 1, { REV: true }))),
     );
     const times = new Map<string, number>();
-    for (const { value, score } of ((await days.catch(ignoreUnavailable)) ?? []).flat()) {
+    for (const { value, score } of ((await orNull(days)) ?? []).flat()) {
       times.set(value, (times.get(value) ?? 0) + score);
     }
     const ordered = [...times].sort(([, one], [, other]) => other - one).slice(0, count);
@@ -128,9 +128,4 @@ function readUse(use: string): UsedDocument[] {
   } catch {
     return [];
   }
-}
-
-function ignoreUnavailable(error: unknown): null {
-  if (error instanceof RedisUnavailable) return null;
-  throw error;
 }
