@@ -7,6 +7,7 @@ import { formatDateTime, parseDateTime } from '../db/time.ts';
 import { badUserInput } from '../errors.ts';
 import { encodeGlobalId, parseGlobalId, parseUuid } from './global-id.ts';
 import './policy-plugin.ts';
+import './resolve-all-plugin.ts';
 import type { ListSize } from './policy.ts';
 
 export interface SchemaTypes {
@@ -36,7 +37,7 @@ const pageSize: ListSize = {
 
 /** The one schema builder; it knows no domain. */
 export const builder = new SchemaBuilder<SchemaTypes>({
-  plugins: [RelayPlugin, 'policy'],
+  plugins: [RelayPlugin, 'policy', 'resolveAll'],
   defaultFieldNullability: false,
   policy: {
     listSizeByArguments: (names) => (names.includes('first') && names.includes('last') ? pageSize : undefined),

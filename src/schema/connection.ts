@@ -10,13 +10,18 @@ import type { NestedLoader } from './loader.ts';
 
 type ExtendedTypes = PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>;
 
+/** The pages of one list below any number of parents, in their order. */
+interface Pages<Row> {
+  readonly source: ListSource;
+  readonly order: string;
+  pages(parentIds: readonly string[]): Promise<readonly Page<Row>[]>;
+  counts(parentIds: readonly string[]): Promise<readonly number[]>;
+}
+
 /** What a connection field resolves to; statements run, and edges and cursors are made, only when they are selected. */
 export interface Connection<Row> {
-  source: ListSource;
-  order: string;
-  /** The page; loaded at the first call. */
-  page: () => Promise<Page<Row>>;
-  totalCount: () => Promise<number>;
+  readonly list: Pages<Row>;
+  readonly parentId: string;
 }
 
 interface Edge<Row> {
@@ -102,40 +107,87 @@ export function connectionType<Row extends object>(name: string, node: ObjectRef
       edges: t.field({
         type: [edge],
         description: 'The page with a cursor for each.',
-        resolve: (connection) => connection.page().then(({ rows }) => rows.map((row) => ({ row, connection }))),
+        ...ofPage<Row, Edge<Row>[]>(({ rows }, connection) => rows.map((row) => ({ row, connection }))),
       }),
       nodes: t.field({
         type: [node],
         description: 'The page without cursors.',
-        resolve: ({ page }) => page().then(({ rows }) => rows) as never,
+        ...(ofPage<Row, Row[]>(({ rows }) => rows) as object as { resolve: () => never }),
       }),
       pageInfo: t.field({
         type: builder.pageInfoRef(),
         description: 'Whether and where to go on.',
-        resolve: toPageInfo,
+        ...ofPage<Row, PagePlace<Row>>((page, connection) => new PagePlace(page, connection)),
       }),
       totalCount: t.int({
         cost: 5,
         description: 'How many there are under the same filters; costs a statement only when asked for.',
-        resolve: ({ totalCount }) => totalCount(),
+        resolve: ({ list, parentId }) => list.counts([parentId]).then(([count]) => count!),
+        resolveAll: (connections) => inOneCall(connections, (list, parentIds) => list.counts(parentIds)),
       }),
     }),
   });
 }
 
-async function toPageInfo<Row extends object>(connection: Connection<Row>) {
-  const { rows, hasNextPage, hasPreviousPage } = await connection.page();
-  const [first] = rows;
-  const last = rows.at(-1);
+/** A field of the page of a connection, for one and for many. */
+function ofPage<Row, Value>(read: (page: Page<Row>, connection: Connection<Row>) => Value) {
   return {
-    hasNextPage,
-    hasPreviousPage,
-    startCursor: first ? cursorOf(connection, first) : null,
-    endCursor: last ? cursorOf(connection, last) : null,
+    resolve: (connection: Connection<Row>) =>
+      connection.list.pages([connection.parentId]).then(([page]) => read(page!, connection)),
+    resolveAll: async (connections: readonly Connection<Row>[]) => {
+      const pages = await inOneCall(connections, (list, parentIds) => list.pages(parentIds));
+      return pages.map((page, index) => read(page, connections[index]!));
+    },
   };
 }
 
-function cursorOf<Row extends object>({ source, order }: Connection<Row>, row: Row): string {
+/** Connections that one field made for many parents have one list. */
+async function inOneCall<Row, Value>(
+  connections: readonly Connection<Row>[],
+  load: (list: Pages<Row>, parentIds: readonly string[]) => Promise<readonly Value[]>,
+): Promise<readonly Value[]> {
+  const { list } = connections[0]!;
+  if (connections.every((connection) => connection.list === list)) {
+    return load(
+      list,
+      connections.map(({ parentId }) => parentId),
+    );
+  }
+  return (await Promise.all(connections.map((connection) => load(connection.list, [connection.parentId])))).flat();
+}
+
+/** PageInfo; its cursors are made when they are asked for. */
+class PagePlace<Row> {
+  readonly #page: Page<Row>;
+  readonly #connection: Connection<Row>;
+
+  constructor(page: Page<Row>, connection: Connection<Row>) {
+    this.#page = page;
+    this.#connection = connection;
+  }
+
+  get hasNextPage(): boolean {
+    return this.#page.hasNextPage;
+  }
+
+  get hasPreviousPage(): boolean {
+    return this.#page.hasPreviousPage;
+  }
+
+  get startCursor(): string | null {
+    return this.#cursorOf(this.#page.rows[0]);
+  }
+
+  get endCursor(): string | null {
+    return this.#cursorOf(this.#page.rows.at(-1));
+  }
+
+  #cursorOf(row: Row | undefined): string | null {
+    return row === undefined ? null : cursorOf(this.#connection, row as Row & object);
+  }
+}
+
+function cursorOf<Row>({ list: { source, order } }: Connection<Row>, row: Row & object): string {
   return encodeCursor(scopeOf(source, order), keyOfRow(source, order, row));
 }
 
@@ -171,30 +223,54 @@ function connectionOf<Row>(
   organizationId: string,
   request: PageRequest,
 ): Connection<Row> {
+  const pages = once(async () => [await list.page(database, organizationId, request)]);
+  const { source } = list;
   return {
-    source: list.source,
-    order: request.order,
-    page: once(() => list.page(database, organizationId, request)),
-    totalCount: () => list.count(database, organizationId, request.filters),
+    list: {
+      source,
+      order: request.order,
+      pages,
+      counts: async () => [await list.count(database, organizationId, request.filters)],
+    },
+    parentId: '',
   };
 }
 
-/** A list below a parent, as its connection; all parents that ask alike in one tick share one statement. */
-export function resolveNestedList<Row>(
+/** What a nested list's arguments ask for. */
+interface NestedRequest {
+  paging: PageArguments;
+  order: ListOrder;
+  filters?: PageRequest['filters'];
+}
+
+/**
+ * The options `resolve` and `resolveAll` of a field that is a list below its parent, as its connection; all parents that
+ * ask alike in one tick share one statement.
+ */
+export function nestedList<Parent, Row, Args extends object>(
   loader: NestedLoader<Row>,
-  context: Context,
-  parentId: string,
-  given: PageArguments,
-  { order, direction }: ListOrder,
-  filters: PageRequest['filters'] = {},
-): Connection<Row> {
-  const { source } = loader.list;
-  const request = toPageRequest(context, source, given, { order, direction }, filters);
+  parentIdOf: (parent: Parent) => string,
+  requestOf: (args: Args) => NestedRequest,
+) {
+  const pagesFor = (args: Args, context: Context): Pages<Row> => {
+    const { paging, order, filters = {} } = requestOf(args);
+    const { source } = loader.list;
+    const request = toPageRequest(context, source, paging, order, filters);
+    return {
+      source,
+      order: request.order,
+      pages: (parentIds) => loader.pages(context, parentIds, request),
+      counts: (parentIds) => loader.counts(context, parentIds, filters),
+    };
+  };
   return {
-    source,
-    order,
-    page: () => loader.page(context, parentId, request),
-    totalCount: () => loader.count(context, parentId, filters),
+    resolve: (parent: Parent, args: Args, context: Context): Connection<Row> => {
+      return { list: pagesFor(args, context), parentId: parentIdOf(parent) };
+    },
+    resolveAll: (parents: readonly Parent[], args: Args, context: Context): Connection<Row>[] => {
+      const list = pagesFor(args, context);
+      return parents.map((parent) => ({ list, parentId: parentIdOf(parent) }));
+    },
   };
 }
 

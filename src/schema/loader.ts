@@ -4,7 +4,6 @@ import { type Context, requireViewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { NestedList, Page, PageRequest } from '../db/list.ts';
 import type { ListByIds } from '../db/rows-by-id.ts';
-import { deletedMeanwhile } from '../errors.ts';
 
 /** Loads many keys with one statement: results in the order of the keys. */
 export type LoadMany<Result> = (
@@ -56,8 +55,9 @@ export function createPublicLoader<Result>(
 /** Pages and counts of a nested list, one loader per distinct arguments: DataLoader itself knows no arguments. */
 export interface NestedLoader<Row> {
   readonly list: NestedList<Row>;
-  page(context: Context, parentId: string, request: PageRequest): Promise<Page<Row>>;
-  count(context: Context, parentId: string, filters: PageRequest['filters']): Promise<number>;
+  /** In the order of the parents. */
+  pages(context: Context, parentIds: readonly string[], request: PageRequest): Promise<Page<Row>[]>;
+  counts(context: Context, parentIds: readonly string[], filters: PageRequest['filters']): Promise<number[]>;
 }
 
 export function createNestedLoader<Row>(list: NestedList<Row>): NestedLoader<Row> {
@@ -65,16 +65,20 @@ export function createNestedLoader<Row>(list: NestedList<Row>): NestedLoader<Row
   const counts = createContextCache(() => new Map<string, DataLoader<string, number>>());
   return {
     list,
-    page: (context, parentId, request) =>
-      byArguments(pages(context), request, () => {
+    pages: (context, parentIds, request) => {
+      const loader = byArguments(pages(context), request, () => {
         const { organizationId } = requireViewer(context);
         return new DataLoader((parents) => list.pages(context.database, organizationId, parents, request));
-      }).load(parentId),
-    count: (context, parentId, filters) =>
-      byArguments(counts(context), filters, () => {
+      });
+      return Promise.all(parentIds.map((parentId) => loader.load(parentId)));
+    },
+    counts: (context, parentIds, filters) => {
+      const loader = byArguments(counts(context), filters, () => {
         const { organizationId } = requireViewer(context);
         return new DataLoader((parents) => list.counts(context.database, organizationId, parents, filters));
-      }).load(parentId),
+      });
+      return Promise.all(parentIds.map((parentId) => loader.load(parentId)));
+    },
   };
 }
 
@@ -85,16 +89,4 @@ function byArguments<Loader>(loaders: Map<string, Loader>, given: object, make: 
   const made = make();
   loaders.set(key, made);
   return made;
-}
-
-/**
- * The row a foreign key points to. The database lets none be missing, so the type has no null; but a row that was there
- * when its page was read can be deleted before this is.
- *
- * @throws NOT_FOUND when the row was deleted between two statements of one request
- */
-export async function loadReferenced<Row>(loader: DataLoader<string, Row | null>, id: string): Promise<Row> {
-  const row = await loader.load(id);
-  if (row === null) throw deletedMeanwhile();
-  return row;
 }

@@ -1,6 +1,6 @@
 import { builder } from '../../schema/builder.ts';
 import { parseUuid } from '../../schema/global-id.ts';
-import { loadReferenced } from '../../schema/loader.ts';
+import { reference } from '../../schema/loaded-field.ts';
 import { organizationById, userById } from './loaders.ts';
 import type { Organization, User } from './tables.ts';
 
@@ -28,7 +28,7 @@ builder.node(UserRef, {
     organization: t.field({
       type: OrganizationRef,
       description: 'The organization of the person.',
-      resolve: (user, _args, context) => loadReferenced(organizationById(context), user.organizationId),
+      ...reference(organizationById, (user: User) => user.organizationId),
     }),
     isActive: t.exposeBoolean('isActive', { description: 'Whether the person may sign in.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the person joined.' }),

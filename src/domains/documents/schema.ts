@@ -6,7 +6,7 @@ import { builder } from '../../schema/builder.ts';
 import { connectionType, resolveList } from '../../schema/connection.ts';
 import { parseUuid } from '../../schema/global-id.ts';
 import { integer, line, paragraphs, parseInput } from '../../schema/input.ts';
-import { loadReferenced } from '../../schema/loader.ts';
+import { reference } from '../../schema/loaded-field.ts';
 import { idempotencyKey, idempotencyKeyDescription, keepRow, runOnce } from '../accounts/idempotency.ts';
 import { userById } from '../accounts/loaders.ts';
 import { UserRef } from '../accounts/schema.ts';
@@ -31,7 +31,7 @@ builder.node(DocumentRef, {
     uploadedBy: t.field({
       type: UserRef,
       description: 'Who brought it.',
-      resolve: (document, _args, context) => loadReferenced(userById(context), document.uploadedById),
+      ...reference(userById, (document: Document) => document.uploadedById),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was uploaded.' }),
   }),

@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { builder } from '../../../schema/builder.ts';
-import { connectionType, resolveList, resolveNestedList } from '../../../schema/connection.ts';
+import { connectionType, nestedList, type PageArguments, resolveList } from '../../../schema/connection.ts';
 import { decodeId, parseUuid } from '../../../schema/global-id.ts';
 import { idOf, parseInput, timeRange } from '../../../schema/input.ts';
-import { loadReferenced } from '../../../schema/loader.ts';
+import { loaded, reference } from '../../../schema/loaded-field.ts';
 import { OrderDirection, TimeRange } from '../../../schema/shared-types.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
 import { conversationById, messagesByConversationId, sentimentSummaryByConversationId } from '../loaders.ts';
 import { conversationList, type SentimentSummary } from '../queries.ts';
+import type { Conversation } from '../tables.ts';
 import { ConversationRef, MessageConnection } from './types.ts';
 
 const ConversationConnection = connectionType('Conversation', ConversationRef, 'conversations');
@@ -33,7 +34,7 @@ builder.node(ConversationRef, {
     user: t.field({
       type: UserRef,
       description: 'Whose conversation it is.',
-      resolve: (conversation, _args, context) => loadReferenced(userById(context), conversation.userId),
+      ...reference(userById, (conversation: Conversation) => conversation.userId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it began.' }),
     lastMessageAt: t.expose('lastMessageAt', {
@@ -45,17 +46,17 @@ builder.node(ConversationRef, {
       type: MessageConnection,
       description: 'Its messages, first said first.',
       args: t.arg.connectionArgs(),
-      resolve: (conversation, paging, context) =>
-        resolveNestedList(messagesByConversationId, context, conversation.id, paging, {
-          order: 'CREATED_AT',
-          direction: 'ASC',
-        }),
+      ...nestedList(
+        messagesByConversationId,
+        (conversation: Conversation) => conversation.id,
+        (paging: PageArguments) => ({ paging, order: { order: 'CREATED_AT', direction: 'ASC' } }),
+      ),
     }),
     sentiment: t.field({
       type: SentimentSummaryRef,
       cost: 2,
       description: 'How its messages sound.',
-      resolve: (conversation, _args, context) => sentimentSummaryByConversationId(context).load(conversation.id),
+      ...loaded(sentimentSummaryByConversationId, (conversation: Conversation) => conversation.id),
     }),
   }),
 });

@@ -1,11 +1,12 @@
 import { builder } from '../../../schema/builder.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
-import { loadReferenced } from '../../../schema/loader.ts';
+import { loaded, optionalReference, reference } from '../../../schema/loaded-field.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
 import { sentimentByText } from '../../predictions/loaders.ts';
 import { SentimentRef } from '../../predictions/schema/sentiment.ts';
 import { conversationById, messageById } from '../loaders.ts';
+import type { Message } from '../tables.ts';
 import { ConversationRef, MessageRef, MessageRole } from './types.ts';
 
 builder.node(MessageRef, {
@@ -19,19 +20,19 @@ builder.node(MessageRef, {
       type: UserRef,
       nullable: true,
       description: 'The person who spoke; null for the assistant and the system.',
-      resolve: (message, _args, context) => (message.authorId ? userById(context).load(message.authorId) : null),
+      ...optionalReference(userById, (message: Message) => message.authorId),
     }),
     conversation: t.field({
       type: ConversationRef,
       description: 'The conversation it belongs to.',
-      resolve: (message, _args, context) => loadReferenced(conversationById(context), message.conversationId),
+      ...reference(conversationById, (message: Message) => message.conversationId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was said.' }),
     sentiment: t.field({
       type: SentimentRef,
       cost: 2,
       description: 'How it sounds, inferred now; all messages of a request share one batch.',
-      resolve: (message, _args, context) => sentimentByText(context).load(message.content),
+      ...loaded(sentimentByText, (message: Message) => message.content),
     }),
   }),
 });

@@ -1,7 +1,8 @@
 import { builder } from '../../../schema/builder.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
-import { loadReferenced } from '../../../schema/loader.ts';
+import { reference } from '../../../schema/loaded-field.ts';
 import { deploymentById, featureById } from '../loaders.ts';
+import type { Deployment } from '../tables.ts';
 import { DeploymentRef, DeploymentStatus, Environment, FeatureRef } from './types.ts';
 
 builder.node(DeploymentRef, {
@@ -15,7 +16,7 @@ builder.node(DeploymentRef, {
     feature: t.field({
       type: FeatureRef,
       description: 'The feature it brings.',
-      resolve: (deployment, _args, context) => loadReferenced(featureById(context), deployment.featureId),
+      ...reference(featureById, (deployment: Deployment) => deployment.featureId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
     finishedAt: t.expose('finishedAt', {

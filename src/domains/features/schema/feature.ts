@@ -1,10 +1,11 @@
 import { builder } from '../../../schema/builder.ts';
-import { resolveNestedList } from '../../../schema/connection.ts';
+import { nestedList, type PageArguments } from '../../../schema/connection.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
-import { loadReferenced } from '../../../schema/loader.ts';
+import { loaded, reference } from '../../../schema/loaded-field.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
 import { deploymentsByFeatureId, featureById, testCasesByFeatureId, testSummaryByFeatureId } from '../loaders.ts';
+import type { Deployment, Feature, TestCase } from '../tables.ts';
 import {
   DeploymentConnection,
   Environment,
@@ -27,7 +28,7 @@ builder.node(FeatureRef, {
     owner: t.field({
       type: UserRef,
       description: 'Who answers for it.',
-      resolve: (feature, _args, context) => loadReferenced(userById(context), feature.ownerId),
+      ...reference(userById, (feature: Feature) => feature.ownerId),
     }),
     isPublic: t.exposeBoolean('isPublic', { description: 'Whether everybody may see it, as a PublicFeature.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was written down.' }),
@@ -36,7 +37,7 @@ builder.node(FeatureRef, {
       type: TestSummaryRef,
       cost: 2,
       description: 'How its test cases stand.',
-      resolve: (feature, _args, context) => testSummaryByFeatureId(context).load(feature.id),
+      ...loaded(testSummaryByFeatureId, (feature: Feature) => feature.id),
     }),
   }),
 });
@@ -49,11 +50,15 @@ builder.objectField(FeatureRef, 'testCases', (t) =>
       status: t.arg({ type: TestStatus, description: 'Only those of this status.' }),
       ...t.arg.connectionArgs(),
     },
-    resolve: (feature, { status, ...paging }, context) => {
-      const filters = status ? { status: { status } } : {};
-      const order = { order: 'CREATED_AT', direction: 'ASC' } as const;
-      return resolveNestedList(testCasesByFeatureId, context, feature.id, paging, order, filters);
-    },
+    ...nestedList(
+      testCasesByFeatureId,
+      (feature: Feature) => feature.id,
+      ({ status, ...paging }: PageArguments & { status?: TestCase['status'] | null | undefined }) => ({
+        paging,
+        order: { order: 'CREATED_AT', direction: 'ASC' },
+        filters: status ? { status: { status } } : {},
+      }),
+    ),
   }),
 );
 
@@ -65,10 +70,14 @@ builder.objectField(FeatureRef, 'deployments', (t) =>
       environment: t.arg({ type: Environment, description: 'Only those to this environment.' }),
       ...t.arg.connectionArgs(),
     },
-    resolve: (feature, { environment, ...paging }, context) => {
-      const filters = environment ? { environment: { environment } } : {};
-      const order = { order: 'CREATED_AT', direction: 'DESC' } as const;
-      return resolveNestedList(deploymentsByFeatureId, context, feature.id, paging, order, filters);
-    },
+    ...nestedList(
+      deploymentsByFeatureId,
+      (feature: Feature) => feature.id,
+      ({ environment, ...paging }: PageArguments & { environment?: Deployment['environment'] | null | undefined }) => ({
+        paging,
+        order: { order: 'CREATED_AT', direction: 'DESC' },
+        filters: environment ? { environment: { environment } } : {},
+      }),
+    ),
   }),
 );

@@ -1,7 +1,8 @@
 import { builder } from '../../../schema/builder.ts';
 import { parseUuid } from '../../../schema/global-id.ts';
-import { loadReferenced } from '../../../schema/loader.ts';
+import { reference } from '../../../schema/loaded-field.ts';
 import { featureById, testCaseById } from '../loaders.ts';
+import type { TestCase } from '../tables.ts';
 import { FeatureRef, TestCaseRef, TestStatus } from './types.ts';
 
 builder.node(TestCaseRef, {
@@ -14,7 +15,7 @@ builder.node(TestCaseRef, {
     feature: t.field({
       type: FeatureRef,
       description: 'The feature it belongs to.',
-      resolve: (testCase, _args, context) => loadReferenced(featureById(context), testCase.featureId),
+      ...reference(featureById, (testCase: TestCase) => testCase.featureId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was added.' }),
   }),

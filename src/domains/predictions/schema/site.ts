@@ -3,7 +3,7 @@ import { requireViewer } from '../../../context.ts';
 import { epochMs } from '../../../db/time.ts';
 import { badUserInput, notFound } from '../../../errors.ts';
 import { builder } from '../../../schema/builder.ts';
-import { connectionType, resolveList, resolveNestedList } from '../../../schema/connection.ts';
+import { connectionType, nestedList, type PageArguments, resolveList } from '../../../schema/connection.ts';
 import { decodeId, parseUuid } from '../../../schema/global-id.ts';
 import { idOf, line, listOf, parseInput, timeRange } from '../../../schema/input.ts';
 import { TimeRange } from '../../../schema/shared-types.ts';
@@ -47,18 +47,15 @@ builder.node(SiteRef, {
         range: t.arg({ type: TimeRange, required: true, description: 'Which span of time.' }),
         ...t.arg.connectionArgs(),
       },
-      resolve: (site, { range, ...paging }, context) => {
-        const { from, to } = parseInput(timeRange, range, 'range');
-        const filters = { range: { rangeFrom: from, rangeTo: to } };
-        return resolveNestedList(
-          readingsBySiteId,
-          context,
-          site.id,
-          paging,
-          { order: 'AT', direction: 'ASC' },
-          filters,
-        );
-      },
+      ...nestedList(
+        readingsBySiteId,
+        (site: Site) => site.id,
+        ({ range, ...paging }: PageArguments & { range: unknown }) => {
+          const { from, to } = parseInput(timeRange, range, 'range');
+          const order = { order: 'AT', direction: 'ASC' } as const;
+          return { paging, order, filters: { range: { rangeFrom: from, rangeTo: to } } };
+        },
+      ),
     }),
   }),
 });

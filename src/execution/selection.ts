@@ -1,0 +1,219 @@
+import {
+  type DocumentNode,
+  defaultFieldResolver,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  getArgumentValues,
+  isAbstractType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  TypeNameMetaFieldDef,
+  visit,
+} from 'graphql';
+import { resolveAllOf } from '../schema/resolve-all-plugin.ts';
+import type { Run, VariableValues } from './compile-operation.ts';
+import { completeAbstract } from './complete-abstract.ts';
+import {
+  type Complete,
+  completeDistinct,
+  completeLeaves,
+  completeLists,
+  completeNonNull,
+  completeNullable,
+  isPromise,
+  type Texts,
+} from './complete-values.ts';
+import { leafTextOf } from './leaf-text.ts';
+import { NotCompiled } from './not-compiled.ts';
+import { resolveInfoOf } from './resolve-info.ts';
+import { type SelectionScope, selectedFields } from './selected-fields.ts';
+
+/** The text of each of these objects, with the fields that are selected of it. */
+export type Selection = (parents: readonly unknown[], run: Run) => Texts;
+
+type Column = (parents: readonly unknown[], run: Run) => Texts;
+
+interface Compiler extends SelectionScope {
+  readonly operation: OperationDefinitionNode;
+}
+
+/**
+ * What an operation selects of its root.
+ * @throws NotCompiled when it holds something that has no plan
+ */
+export function compileSelection(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: VariableValues,
+): Selection {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  }
+  const root = schema.getQueryType();
+  if (!root) throw new NotCompiled('no query type');
+  return compileObject({ schema, fragments, variables, operation }, root, [operation]);
+}
+
+function compileObject(
+  compiler: Compiler,
+  type: GraphQLObjectType,
+  parts: readonly (FieldNode | OperationDefinitionNode)[],
+): Selection {
+  if (type.isTypeOf) throw new NotCompiled(`${type.name} tells by itself whether an object is one`);
+  const sets = parts.flatMap(({ selectionSet }) => selectionSet ?? []);
+  const columns: Column[] = [];
+  const openings: string[] = [];
+  for (const [key, nodes] of selectedFields(compiler, type, sets)) {
+    openings.push(`${openings.length === 0 ? '{' : ','}"${key}":`);
+    columns.push(compileField(compiler, type, nodes));
+  }
+  return (parents, run) => {
+    if (parents.length === 0) return [];
+    return withColumns(columns, parents, run, (texts) => composeObjects(openings, texts, parents.length));
+  };
+}
+
+/** All columns are begun before the first is awaited: loaders gather the keys of one tick. */
+function withColumns(
+  columns: readonly Column[],
+  parents: readonly unknown[],
+  run: Run,
+  use: (texts: readonly (readonly string[])[]) => string[],
+): Texts {
+  let isLater = false;
+  const begun = columns.map((column) => {
+    try {
+      const texts = column(parents, run);
+      isLater ||= isPromise(texts);
+      return texts;
+    } catch (error) {
+      // The others have begun: their failures belong to somebody, too.
+      isLater = true;
+      return Promise.reject(error);
+    }
+  });
+  return isLater ? Promise.all(begun).then(use) : use(begun as readonly (readonly string[])[]);
+}
+
+function composeObjects(openings: readonly string[], columns: readonly (readonly string[])[], count: number): string[] {
+  if (openings.length === 0) return new Array(count).fill('{}');
+  const objects = new Array<string>(count);
+  for (let row = 0; row < count; row++) {
+    let text = '';
+    for (let column = 0; column < openings.length; column++) text += openings[column]! + columns[column]![row]!;
+    objects[row] = `${text}}`;
+  }
+  return objects;
+}
+
+function compileField(compiler: Compiler, parentType: GraphQLObjectType, nodes: readonly FieldNode[]): Column {
+  const [node] = nodes as [FieldNode];
+  const name = node.name.value;
+  if (name === TypeNameMetaFieldDef.name) {
+    const text = JSON.stringify(parentType.name);
+    return (parents) => parents.map(() => text);
+  }
+  const field = parentType.getFields()[name];
+  if (!field) throw new NotCompiled(`${parentType.name} has no field ${name}`);
+  const resolveAll = resolveAllOf(field);
+  const infoOf = resolveInfoOf(compiler, parentType, field, nodes);
+  const output = { compiler, nodes, infoOf, mayRepeat: resolveAll !== null };
+  const complete = compileOutput(output, field.type);
+  const argumentsOf = compileArguments(field, node);
+  const values = resolveAll
+    ? (parents: readonly unknown[], run: Run) => resolveAll(parents, argumentsOf(run), run.context)
+    : compileResolver(field, argumentsOf, infoOf);
+  return (parents, run) => {
+    const resolved = values(parents, run);
+    return isPromise(resolved)
+      ? (resolved as Promise<readonly unknown[]>).then((known) => complete(known, run))
+      : complete(resolved as readonly unknown[], run);
+  };
+}
+
+type Values = readonly unknown[] | Promise<readonly unknown[]>;
+type InfoOf = ReturnType<typeof resolveInfoOf>;
+
+/** A field without a form for many parents: one call for each. */
+function compileResolver(
+  { name, resolve = defaultFieldResolver }: GraphQLField<unknown, unknown>,
+  argumentsOf: (run: Run) => object,
+  infoOf: InfoOf,
+): (parents: readonly unknown[], run: Run) => Values {
+  if (resolve === defaultFieldResolver) return (parents) => settled(readProperty(parents, name));
+  return (parents, run) => {
+    const given = argumentsOf(run);
+    const info = infoOf(run);
+    return settled(parents.map((parent) => resolve(parent, given, run.context, info)));
+  };
+}
+
+function readProperty(parents: readonly unknown[], name: string): readonly unknown[] {
+  return parents.map((parent) => {
+    const value = (parent as Record<string, unknown>)[name];
+    if (typeof value === 'function') throw new NotCompiled(`${name} is a method`);
+    return value;
+  });
+}
+
+function settled(values: readonly unknown[]): Values {
+  return values.some(isPromise) ? Promise.all(values) : values;
+}
+
+/** Arguments without variables are the same for all requests. */
+function compileArguments(field: GraphQLField<unknown, unknown>, node: FieldNode): (run: Run) => object {
+  let hasVariables = false;
+  for (const argument of node.arguments ?? []) {
+    visit(argument, {
+      Variable: () => {
+        hasVariables = true;
+      },
+    });
+  }
+  if (hasVariables) return ({ variables }) => getArgumentValues(field, node, variables);
+  const given = getArgumentValues(field, node);
+  return () => given;
+}
+
+/** The field whose values are completed. */
+interface Output {
+  readonly compiler: Compiler;
+  readonly nodes: readonly FieldNode[];
+  readonly infoOf: InfoOf;
+  /** Several parents may have the same object. */
+  readonly mayRepeat: boolean;
+}
+
+function compileOutput(output: Output, type: GraphQLOutputType): Complete {
+  if (isNonNullType(type)) return completeNonNull(compilePresent(output, type.ofType));
+  return completeNullable(compilePresent(output, type));
+}
+
+/** Of values that are not null. */
+function compilePresent(output: Output, type: GraphQLOutputType): Complete {
+  const { compiler, nodes, infoOf, mayRepeat } = output;
+  if (isLeafType(type)) return completeLeaves(leafTextOf(type));
+  if (isListType(type)) return completeLists(compileOutput({ ...output, mayRepeat: false }, type.ofType));
+  const compile = (concrete: GraphQLObjectType) => compileObject(compiler, concrete, nodes);
+  if (isAbstractType(type)) return completeAbstract(type, infoOf, compile);
+  if (!isObjectType(type)) throw new NotCompiled(String(type));
+  const complete = completeObjects(compile(type));
+  return mayRepeat ? completeDistinct(complete) : complete;
+}
+
+function completeObjects(selection: Selection): Complete {
+  return (values, run) => {
+    for (const value of values) if (value instanceof Error) throw value;
+    return selection(values, run);
+  };
+}
