@@ -44,19 +44,24 @@ export function completeNullable(complete: Complete): Complete {
 }
 
 export function completeLists(completeItems: Complete): Complete {
-  return (lists, run) => {
+  return (values, run) => {
+    const lists = values.map(toArray);
     const items: unknown[] = [];
-    for (const list of lists) {
-      if (!Array.isArray(list)) throw new NotCompiled('a list that is no array');
-      for (const item of list) items.push(item);
-    }
-    const complete = (settled: readonly unknown[]) => completeItems(settled, run);
+    for (const list of lists) for (const item of list) items.push(item);
+    const complete = (known: readonly unknown[]) => completeItems(known, run);
     const texts = items.some(isPromise) ? Promise.all(items).then(complete) : complete(items);
-    return withTexts(texts, (known) => joinLists(lists as readonly unknown[][], known));
+    return withTexts(texts, (known) => joinLists(lists, known));
   };
 }
 
-function joinLists(lists: readonly unknown[][], texts: readonly string[]): string[] {
+/** A tensor's values are a list, too. */
+function toArray(list: unknown): readonly unknown[] {
+  if (Array.isArray(list)) return list;
+  if (ArrayBuffer.isView(list) && Symbol.iterator in list) return Array.from(list as Iterable<unknown> & object);
+  throw new NotCompiled('a list that is no array');
+}
+
+function joinLists(lists: readonly (readonly unknown[])[], texts: readonly string[]): string[] {
   let next = 0;
   return lists.map(({ length }) => {
     if (length === 0) return '[]';
