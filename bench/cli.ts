@@ -1,4 +1,5 @@
 import { Option, program } from 'commander';
+import { StartupError } from '../src/errors.ts';
 import { benchCachedMix } from './cached-mix/cli.ts';
 import { benchCdn } from './cdn.ts';
 import { benchConsistency } from './consistency.ts';
@@ -8,6 +9,7 @@ import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
+import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
 import { benchSemanticCache } from './semantic-cache.ts';
 
@@ -50,6 +52,16 @@ program
   .description('breaks each part of a running server under load; all faults when none is named')
   .action(benchFaults);
 program
+  .command('four-queries')
+  .description('CPU and requests a second of the four queries, beside the shortest ways to the same answers')
+  .option('--rounds <n>', 'in which ours and the limits take turns', Number, 7)
+  .option('--requests <n>', 'of a round', Number, 1_500)
+  .option('--connections <list>', 'separated by commas', numbers, [1, 32])
+  .option('--only <names...>', 'beginnings of their names, such as features')
+  .option('--scale <n>', 'features; other tables in proportion', Number, 20_000)
+  .option('--profile <folder>', 'where our server leaves a CPU profile')
+  .action(benchFourQueries);
+program
   .command('hit-path')
   .description('answers from the cache against a bare server that sends the same bytes')
   .option('--seconds <n>', 'of each measurement', Number, 4)
@@ -88,4 +100,14 @@ program
   .option('--entries <n>', 'of the cache', Number, 1_000)
   .option('--seed <n>', 'of their order', Number, 1)
   .action(benchSemanticCache);
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof StartupError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+function numbers(list: string): number[] {
+  return list.split(',').map(Number);
+}
