@@ -10,6 +10,7 @@ import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchSearch } from './search.ts';
 import { benchSemanticCache } from './semantic-cache.ts';
+import { benchStatements } from './statements.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
 program
@@ -88,4 +89,13 @@ program
   .option('--entries <n>', 'of the cache', Number, 1_000)
   .option('--seed <n>', 'of their order', Number, 1)
   .action(benchSemanticCache);
+program
+  .command('statements')
+  .description(
+    'CPU of a statement with its rows, through the pool, against the same statement through plain postgres.js',
+  )
+  .option('--url <url>', 'a database that is seeded, instead of one of its own')
+  .option('--rounds <n>', 'turns of each side', Number, 7)
+  .option('--statements <n>', 'of a turn', Number, 2_000)
+  .action(benchStatements);
 await program.parseAsync();
