@@ -12,6 +12,7 @@ import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
 import { benchSemanticCache } from './semantic-cache.ts';
+import { benchStatements } from './statements.ts';
 
 program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
 program
@@ -111,3 +112,13 @@ try {
 function numbers(list: string): number[] {
   return list.split(',').map(Number);
 }
+program
+  .command('statements')
+  .description(
+    'CPU of a statement with its rows, through the pool, against the same statement through plain postgres.js',
+  )
+  .option('--url <url>', 'a database that is seeded, instead of one of its own')
+  .option('--rounds <n>', 'turns of each side', Number, 7)
+  .option('--statements <n>', 'of a turn', Number, 2_000)
+  .action(benchStatements);
+await program.parseAsync();

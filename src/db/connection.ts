@@ -1,9 +1,10 @@
-import { connect as openTcp, type Socket } from 'node:net';
 import postgres from 'postgres';
+import type { Caller } from './caller.ts';
 import type { ConnectionTarget, Statement, Value } from './database.ts';
 import { isOutage } from './failures.ts';
+import type { RowColumn, RowTarget } from './row-decoder.ts';
+import { connectTimeoutMs, type SocketAddress, Sockets } from './socket.ts';
 
-const connectTimeoutMs = 3_000;
 const failedTransactionCode = '25P02';
 const lifetimeMs = 30 * 60_000;
 
@@ -22,19 +23,30 @@ export const interruptGraceMs = 1_000;
 type Query<Row> = postgres.PendingQuery<Row[] & postgres.Row[]> & {
   /** null until the driver has sent it. */
   readonly state: object | null;
+  /** Whether what comes now is its answer. */
+  readonly active: boolean;
+  /** null until the driver has sent it; its columns are known when its first row comes. */
+  readonly statement: { readonly columns: readonly RowColumn[] } | null;
   canceller: ((query: unknown) => Promise<void>) | null;
 };
+
+interface Reading {
+  readonly query: Pick<Query<unknown>, 'active' | 'statement'>;
+  readonly rows: unknown[];
+}
 
 /**
  * One connection of postgres.js: a client of its own that is thrown away when its connection is lost. The driver would
  * connect again by itself, but then a transaction could go on outside of itself, and bytes written just before the loss
- * are sent to the new connection (3.4.9). Its sockets are opened here so that a dead one can be destroyed.
+ * are sent to the new connection (3.4.9).
  */
 export class Connection {
   /** When its present holder got it, by performance.now(). */
   heldSince = 0;
   readonly #client: postgres.Sql;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Sockets(() => this.#target());
+  /** Statements whose rows are read here and not by the driver: one, or those that a transaction started at once. */
+  readonly #readings = new Set<Reading>();
   readonly #interrupted = new Set<Promise<unknown>>();
   readonly #events: ConnectionEvents;
   // Each at a time of its own, so that the connections of a process do not end together.
@@ -46,7 +58,7 @@ export class Connection {
     const options = {
       ...driverOptions,
       onclose: () => this.destroy(),
-      socket: (parsed: SocketAddress) => this.#openSocket(parsed),
+      socket: (address: SocketAddress) => this.#sockets.open(address),
     } as postgres.Options<Record<string, postgres.PostgresType>>;
     this.#client = typeof target === 'string' ? postgres(target, options) : postgres({ ...target, ...options });
   }
@@ -67,29 +79,36 @@ export class Connection {
   }
 
   /**
-   * Connects at the first statement. Rejects with the signal's reason as soon as it is aborted; the statement is then
+   * Connects at the first statement. Rejects with the signal's reason as soon as the caller leaves; the statement is then
    * cancelled, and `interruption` tells when that is over. Rejects, too, when the connection is lost on the way.
+   * The strings of a caller's rows may be slices of the whole answer, which they keep in memory; nobody's are their own.
    */
-  run<Row>(statement: Statement, values: readonly Value[], signal: AbortSignal | null = null): Promise<Row[]> {
+  run<Row>(statement: Statement, values: readonly Value[], caller: Caller | null = null): Promise<Row[]> {
     if (this.#isLost) return Promise.reject(lost());
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (caller?.isGone) return Promise.reject(caller.signal?.reason);
     const query = this.#client.unsafe<Row[] & postgres.Row[]>(statement.text, values as never[], {
       prepare: statement.isPrepared ?? true,
     }) as unknown as Query<Row>;
+    const reading = caller?.signal ? { query, rows: [] as Row[] } : null;
+    if (reading) this.#readings.add(reading);
     return new Promise((resolve, reject) => {
-      const onAbort = () => {
+      const onDeparture = () => {
         this.#interrupt(query);
-        reject(signal?.reason);
+        reject(caller?.signal?.reason);
       };
-      signal?.addEventListener('abort', onAbort);
+      caller?.onDeparture(onDeparture);
+      const end = () => {
+        caller?.forget(onDeparture);
+        if (reading) this.#readings.delete(reading);
+      };
       query.then(
         (rows) => {
-          signal?.removeEventListener('abort', onAbort);
+          end();
           this.#events.onAnswer();
-          resolve(rows);
+          resolve(reading && reading.rows.length > 0 ? reading.rows : rows);
         },
         (error: unknown) => {
-          signal?.removeEventListener('abort', onAbort);
+          end();
           this.#onFailure(error);
           reject(error);
         },
@@ -100,7 +119,7 @@ export class Connection {
   /** Ends it at once: what runs on it rejects. */
   destroy(): void {
     this.#isLost = true;
-    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.destroy();
   }
 
   /** Ends it politely, within a second. */
@@ -134,6 +153,14 @@ export class Connection {
     this.#holdUntil(reset);
   }
 
+  /** Whose rows come now; null: the driver reads them. */
+  #target(): RowTarget | null {
+    for (const { query, rows } of this.#readings) {
+      if (query.active && query.statement) return { columns: query.statement.columns, rows };
+    }
+    return null;
+  }
+
   #interrupt<Row>(query: Query<Row>): void {
     if (query.state === null) {
       // Not sent yet: the driver would keep the connection in limbo.
@@ -148,60 +175,10 @@ export class Connection {
     const held = end.then(() => void this.#interrupted.delete(held));
     this.#interrupted.add(held);
   }
-
-  async #openSocket({ path, host, port }: SocketAddress): Promise<Socket> {
-    let failure: unknown;
-    for (const [index, name] of host.entries()) {
-      if (this.#isLost) break;
-      try {
-        return await this.#openOne(path ? { path } : { host: name, port: port[index]! }, name);
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure ?? givenUp();
-  }
-
-  #openOne(address: { path: string } | { host: string; port: number }, host: string): Promise<Socket> {
-    return new Promise((resolve, reject) => {
-      const socket = openTcp({ ...address, noDelay: true });
-      this.#sockets.add(socket);
-      const fail = (error: Error) => {
-        socket.destroy();
-        reject(error);
-      };
-      const limit = setTimeout(() => {
-        fail(Object.assign(new Error(`no connection within ${connectTimeoutMs} ms`), { code: 'CONNECT_TIMEOUT' }));
-      }, connectTimeoutMs);
-      socket.once('error', fail);
-      socket.once('close', () => {
-        clearTimeout(limit);
-        this.#sockets.delete(socket);
-        reject(givenUp());
-      });
-      socket.once('connect', () => {
-        clearTimeout(limit);
-        socket.off('error', fail);
-        // The driver takes the name for the server's certificate from here.
-        resolve(Object.assign(socket, { host }));
-      });
-    });
-  }
-}
-
-/** Before anything was sent. */
-function givenUp(): Error {
-  return Object.assign(new Error('the connection was given up'), { code: 'CONNECTION_DESTROYED' });
 }
 
 function lost(): Error {
   return Object.assign(new Error('the connection was lost'), { code: 'CONNECTION_CLOSED' });
-}
-
-interface SocketAddress {
-  path: string | false | undefined;
-  host: string[];
-  port: number[];
 }
 
 /** Array types by their oid: statements take key lists as one array, so that every batch size is the same statement. */

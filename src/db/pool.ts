@@ -1,6 +1,6 @@
-import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { overloaded } from '../errors.ts';
 import { type Availability, createAvailability } from './availability.ts';
+import { Caller } from './caller.ts';
 import { Connection } from './connection.ts';
 import type {
   Bounds,
@@ -13,10 +13,11 @@ import type {
   Value,
   WriteListener,
 } from './database.ts';
-import { isRetriable, publicFailure, unavailable } from './failures.ts';
+import { publicFailure, unavailable } from './failures.ts';
 import { guarded, requireOrganization } from './organization-wall.ts';
+import { withRetries } from './retries.ts';
 import { runTransaction } from './transaction.ts';
-import { type Caller, WaitingLine } from './waiting-line.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 export interface PoolOptions {
   /** Where the server is, or what says where it is now. */
@@ -50,11 +51,6 @@ export function createPool(options: PoolOptions): Pool {
   return new ConnectionPool(options);
 }
 
-/** What works for no request: it waits as long as it takes. */
-function nobody(): Caller {
-  return { signal: null, hasBegun: false };
-}
-
 class ConnectionPool implements Pool {
   readonly #options: PoolOptions;
   readonly #target: () => ConnectionTarget;
@@ -69,6 +65,7 @@ class ConnectionPool implements Pool {
   #meanHoldMs = 0;
   #lastAnswerAt = Number.NEGATIVE_INFINITY;
   #isClosing = false;
+  readonly #isUp = () => this.#availability.isUp;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -80,18 +77,22 @@ class ConnectionPool implements Pool {
   }
 
   run<Row>(statement: Statement, values: readonly Value[]): Promise<Row[]> {
-    return this.#run(statement, values, nobody());
+    return this.#run(statement, values, new Caller(null));
   }
 
   transaction<Result>(work: (transaction: Database) => Promise<Result>): Promise<Result> {
-    return this.#transaction(work, nobody());
+    return this.#transaction(work, new Caller(null));
   }
 
   within({ signal, organizationId, onRun }: Bounds): Database {
-    const caller: Caller = { signal, hasBegun: false };
+    const caller = new Caller(signal);
     return {
-      run: async (statement, values) => {
-        requireOrganization(statement, values, organizationId);
+      run: (statement, values) => {
+        try {
+          requireOrganization(statement, values, organizationId);
+        } catch (error) {
+          return Promise.reject(error);
+        }
         onRun?.(statement, values);
         return this.#run(statement, values, caller);
       },
@@ -136,12 +137,32 @@ class ConnectionPool implements Pool {
     await Promise.all(open.map((connection) => connection.end()));
   }
 
-  async #run<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
+  #run<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
     const startedAt = performance.now();
+    const first = this.#runOnce<Row>(statement, values, caller);
+    const complete = (attempt: Promise<Row[]>) => this.#complete(attempt, startedAt, statement, values, caller);
+    if (this.#options.onWrite && !statement.isRead) return complete(first);
+    // What nearly every statement comes to, without the promises of the rest.
+    return first.then(
+      (rows) => {
+        this.#options.onStatement?.(statement, performance.now() - startedAt, undefined);
+        return rows;
+      },
+      () => complete(first),
+    );
+  }
+
+  /** The rest of a statement after its first attempt. */
+  async #complete<Row>(
+    first: Promise<Row[]>,
+    startedAt: number,
+    ...[statement, values, caller]: [Statement, readonly Value[], Caller]
+  ): Promise<Row[]> {
     const isRead = statement.isRead ?? false;
+    const again = () => this.#runOnce<Row>(statement, values, caller);
     let failure: unknown;
     try {
-      const rows = await this.#withRetries(isRead, caller, () => this.#runOnce<Row>(statement, values, caller));
+      const rows = await withRetries(first, again, { isRead, caller, isUp: this.#isUp });
       await this.#tellWritten(statement, values, rows);
       return rows;
     } catch (error) {
@@ -152,32 +173,30 @@ class ConnectionPool implements Pool {
     }
   }
 
-  /** Three attempts at most, the second at once. Only a failure pays for the policy: the first runs without it. */
-  async #withRetries<Result>(isRead: boolean, caller: Caller, work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isRetriable(error, isRead) || caller.signal?.aborted) throw error;
-      const policy = retry(
-        handleWhen((reason) => isRetriable(reason, isRead) && this.#availability.isUp),
-        { maxAttempts: 1, backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 200 }) },
-      );
-      return policy.execute(work, caller.signal ?? undefined);
-    }
+  #runOnce<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
+    const connection = this.#acquire(caller);
+    return connection instanceof Connection
+      ? this.#runOn(connection, statement, values, caller)
+      : connection.then((free) => this.#runOn(free, statement, values, caller));
   }
 
-  async #runOnce<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
-    const connection = await this.#acquire(caller);
-    try {
-      return await connection.run<Row>(statement, values, caller.signal);
-    } catch (error) {
-      // Without an answer it may have been done, or may be yet: known when what was interrupted is over.
-      const isAnswered = (error as Error | null)?.name === 'PostgresError';
-      if (!isAnswered) void (connection.interruption ?? done).then(() => this.#tellWritten(statement, values, null));
-      throw error;
-    } finally {
-      this.#release(connection);
-    }
+  #runOn<Row>(
+    connection: Connection,
+    ...[statement, values, caller]: [Statement, readonly Value[], Caller]
+  ): Promise<Row[]> {
+    return connection.run<Row>(statement, values, caller).then(
+      (rows) => {
+        this.#release(connection);
+        return rows;
+      },
+      (error) => {
+        // Without an answer it may have been done, or may be yet: known when what was interrupted is over.
+        const isAnswered = (error as Error | null)?.name === 'PostgresError';
+        if (!isAnswered) void (connection.interruption ?? done).then(() => this.#tellWritten(statement, values, null));
+        this.#release(connection);
+        throw error;
+      },
+    );
   }
 
   async #transaction<Result>(work: (transaction: Database) => Promise<Result>, caller: Caller): Promise<Result> {
@@ -193,9 +212,13 @@ class ConnectionPool implements Pool {
     const told = { onStatement, ...(onWrite && { onWritten, onCommit }) };
     try {
       // Nothing has happened before it began, so it may begin again like a read.
-      const connection = await this.#withRetries(true, caller, () => this.#begin(caller));
+      const connection = await withRetries(this.#begin(caller), () => this.#begin(caller), {
+        isRead: true,
+        caller,
+        isUp: this.#isUp,
+      });
       try {
-        return await runTransaction({ connection, signal: caller.signal, ...told }, work);
+        return await runTransaction({ connection, caller, ...told }, work);
       } finally {
         this.#release(connection);
         // Also when the commit's answer did not come: it may have been done.
@@ -216,7 +239,7 @@ class ConnectionPool implements Pool {
   async #begin(caller: Caller): Promise<Connection> {
     const connection = await this.#acquire(caller);
     try {
-      await connection.run(begin, [], caller.signal);
+      await connection.run(begin, [], caller);
       return connection;
     } catch (error) {
       // A begin that was cancelled may have begun: the next user would find itself in an aborted transaction.
@@ -226,14 +249,13 @@ class ConnectionPool implements Pool {
     }
   }
 
-  async #acquire(caller: Caller): Promise<Connection> {
-    if (caller.signal?.aborted) throw caller.signal.reason;
-    if (this.#isClosing || !this.#availability.isUp) throw unavailable();
+  /** A connection at once when one is free: most callers need not wait for a promise. */
+  #acquire(caller: Caller): Connection | Promise<Connection> {
+    if (caller.isGone) return Promise.reject(caller.signal?.reason);
+    if (this.#isClosing || !this.#availability.isUp) return Promise.reject(unavailable());
     if (this.#open.size === this.#idle.length) this.#lastAnswerAt = performance.now();
-    const connection = this.#takeIdle() ?? (await this.#waitFor(caller));
-    caller.hasBegun = true;
-    connection.heldSince = performance.now();
-    return connection;
+    const connection = this.#takeIdle();
+    return connection ? hold(connection, caller) : this.#waitFor(caller);
   }
 
   #takeIdle(): Connection | null {
@@ -244,11 +266,11 @@ class ConnectionPool implements Pool {
     return this.#open.size < this.#options.size ? this.#connect() : null;
   }
 
-  #waitFor(caller: Caller): Promise<Connection> {
+  async #waitFor(caller: Caller): Promise<Connection> {
     if (!caller.hasBegun && this.isFull()) {
       throw overloaded('Too much waits for the database already; try again soon');
     }
-    return this.#line.wait(caller);
+    return hold(await this.#line.wait(caller), caller);
   }
 
   #connect(): Connection {
@@ -293,4 +315,10 @@ class ConnectionPool implements Pool {
     const isAtWork = this.#open.size > this.#idle.length;
     if (isAtWork && performance.now() - this.#lastAnswerAt > stallMs) this.#availability.suspect();
   }
+}
+
+function hold(connection: Connection, caller: Caller): Connection {
+  caller.hasBegun = true;
+  connection.heldSince = performance.now();
+  return connection;
 }

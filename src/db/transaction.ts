@@ -1,3 +1,4 @@
+import type { Caller } from './caller.ts';
 import { type Connection, interruptGraceMs } from './connection.ts';
 import type { Database, Statement, StatementListener, Value } from './database.ts';
 
@@ -5,8 +6,8 @@ const commitLimitMs = 10_000;
 
 export interface TransactionOptions {
   connection: Connection;
-  /** Cancels its statements; null: nothing does. */
-  signal: AbortSignal | null;
+  /** Whose departure cancels its statements. */
+  caller: Caller;
   onStatement?: StatementListener | undefined;
   /** Told of what a statement has changed, or may have, should the transaction be committed. */
   onWritten?: ((tags: readonly string[]) => void) | undefined;
@@ -22,18 +23,18 @@ export async function runTransaction<Result>(
   options: TransactionOptions,
   work: (transaction: Database) => Promise<Result>,
 ): Promise<Result> {
-  const { connection, signal } = options;
+  const { connection, caller } = options;
   let result: Result;
   try {
     result = await work(databaseOn(options, { savepoints: 0 }));
-    if (signal?.aborted) throw signal.reason;
+    if (caller.isGone) throw caller.signal?.reason;
   } catch (error) {
     await rollBack(connection);
     throw error;
   }
   options.onCommit?.();
   // A commit that was sent is not cancelled: it comes to its end, or its connection does.
-  await control(connection, 'commit', signal ? commitLimitMs : null);
+  await control(connection, 'commit', caller.signal ? commitLimitMs : null);
   return result;
 }
 
@@ -57,13 +58,13 @@ async function rollBack(connection: Connection): Promise<void> {
 }
 
 function databaseOn(options: TransactionOptions, names: { savepoints: number }): Database {
-  const { connection, signal, onStatement, onWritten } = options;
+  const { connection, caller, onStatement, onWritten } = options;
   return {
     run: async <Row>(statement: Statement, values: readonly Value[]) => {
       const startedAt = performance.now();
       let failure: unknown;
       try {
-        const rows = await connection.run<Row>(statement, values, signal);
+        const rows = await connection.run<Row>(statement, values, caller);
         if (!statement.isRead) onWritten?.(statement.writtenTags?.(values, rows) ?? []);
         return rows;
       } catch (error) {

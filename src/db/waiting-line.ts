@@ -1,12 +1,5 @@
+import type { Caller } from './caller.ts';
 import type { Connection } from './connection.ts';
-
-/** Whom a pool works for: a request, or nobody in particular. */
-export interface Caller {
-  /** Aborted when nobody wants the answer any more. */
-  readonly signal: AbortSignal | null;
-  /** It has had a connection before. */
-  hasBegun: boolean;
-}
 
 interface Waiter {
   resolve(connection: Connection): void;
@@ -28,24 +21,24 @@ export class WaitingLine {
   }
 
   /** Rejects with the signal's reason when the caller leaves. */
-  wait({ signal, hasBegun }: Caller): Promise<Connection> {
-    const line = hasBegun ? this.#begun : this.#fresh;
+  wait(caller: Caller): Promise<Connection> {
+    const line = caller.hasBegun ? this.#begun : this.#fresh;
     return new Promise((resolve, reject) => {
+      const onDeparture = () => {
+        line.delete(waiter);
+        waiter.reject(caller.signal?.reason);
+      };
       const waiter: Waiter = {
         resolve(connection) {
-          signal?.removeEventListener('abort', onAbort);
+          caller.forget(onDeparture);
           resolve(connection);
         },
         reject(error) {
-          signal?.removeEventListener('abort', onAbort);
+          caller.forget(onDeparture);
           reject(error);
         },
       };
-      const onAbort = () => {
-        line.delete(waiter);
-        waiter.reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', onAbort);
+      caller.onDeparture(onDeparture);
       line.add(waiter);
     });
   }

@@ -1,0 +1,35 @@
+/** Whom a pool works for: a request, or nobody in particular. */
+export class Caller {
+  /** Aborted when nobody wants the answer any more; null: whoever it is waits as long as it takes. */
+  readonly signal: AbortSignal | null;
+  /** It has had a connection before. */
+  hasBegun = false;
+  /** One listener for all statements of a request: a listener of each took 1.4 µs a statement. */
+  #departures: Set<() => void> | null = null;
+
+  constructor(signal: AbortSignal | null) {
+    this.signal = signal;
+  }
+
+  /** It has left already. */
+  get isGone(): boolean {
+    return this.signal?.aborted ?? false;
+  }
+
+  /** Calls back when it leaves, unless `forget` comes first. */
+  onDeparture(callback: () => void): void {
+    if (this.signal === null) return;
+    if (this.#departures === null) {
+      const departures = new Set<() => void>();
+      this.#departures = departures;
+      this.signal.addEventListener('abort', () => {
+        for (const departure of departures) departure();
+      });
+    }
+    this.#departures.add(callback);
+  }
+
+  forget(callback: () => void): void {
+    this.#departures?.delete(callback);
+  }
+}
