@@ -78,7 +78,95 @@ export interface SemanticHit extends EarlierAnswer {
 
 export type CheckListSize = (path: string, size: number) => void;
 
-/** @throws UNAUTHENTICATED for a token that is not good */
+/** What a context is told of its request. */
+export interface RequestFacts extends Pick<Context, 'requestId' | 'viewer' | 'checkListSize'> {
+  /** Each is read when it is first needed. */
+  readonly time: { readonly signal: AbortSignal; readonly remainingMs: number };
+  /** Whether the client wants no answer that was made for another question. */
+  readonly wantsNew: boolean;
+}
+
+/**
+ * A context whose parts are made when they are first needed: most requests need a few of them. They are no properties of
+ * its own, so it must not be spread.
+ */
+export class RequestContext implements Context {
+  readonly #dependencies: Dependencies;
+  readonly #facts: RequestFacts;
+  readonly inference: InferenceEngine;
+  readonly predictions: PredictionSink;
+  readonly rollouts: Rollouts;
+  readonly vectors: VectorIndex;
+  readonly semanticCache: SemanticCache<FoundDocuments> | null;
+  readonly requestId: string;
+  readonly viewer: Viewer | null;
+  readonly checkListSize: CheckListSize;
+  #database: Database | undefined;
+  #analyticsDatabase: Database | undefined;
+  #reads: ReadTags | undefined;
+  #cacheHint: NarrowedHint | undefined;
+  #semanticHits: SemanticHit[] | undefined;
+
+  constructor(dependencies: Dependencies, facts: RequestFacts) {
+    this.#dependencies = dependencies;
+    this.#facts = facts;
+    this.inference = dependencies.inference;
+    this.predictions = dependencies.predictions;
+    this.rollouts = dependencies.rollouts;
+    this.vectors = dependencies.vectors;
+    this.semanticCache = facts.wantsNew ? null : (dependencies.semanticCache ?? null);
+    this.requestId = facts.requestId;
+    this.viewer = facts.viewer;
+    this.checkListSize = facts.checkListSize;
+  }
+
+  get database(): Database {
+    this.#database ??= this.#within(this.#dependencies.database);
+    return this.#database;
+  }
+
+  get analyticsDatabase(): Database {
+    this.#analyticsDatabase ??= this.#within(this.#dependencies.analyticsDatabase);
+    return this.#analyticsDatabase;
+  }
+
+  get publicDatabase(): Context['publicDatabase'] {
+    return (organizationId) => publicOnly(this.#within(this.#dependencies.database, organizationId));
+  }
+
+  get semanticHits(): SemanticHit[] {
+    this.#semanticHits ??= [];
+    return this.#semanticHits;
+  }
+
+  get reads(): ReadTags {
+    this.#reads ??= new ReadTags();
+    return this.#reads;
+  }
+
+  get cacheHint(): NarrowedHint {
+    this.#cacheHint ??= new NarrowedHint();
+    return this.#cacheHint;
+  }
+
+  get signal(): AbortSignal {
+    return this.#facts.time.signal;
+  }
+
+  get remainingMs(): () => number {
+    const { time } = this.#facts;
+    return () => time.remainingMs;
+  }
+
+  #within(shared: SharedDatabase, organizationId = this.viewer?.organizationId ?? null): Database {
+    return shared.within({ signal: this.signal, organizationId, onRun: this.reads.note });
+  }
+}
+
+/**
+ * A context with properties of its own, for who copies them: Yoga.
+ * @throws UNAUTHENTICATED for a token that is not good
+ */
 export async function createContext(
   dependencies: Dependencies,
   request: Request,
@@ -91,26 +179,24 @@ export async function createContext(
   }: Pick<Context, 'requestId' | 'signal' | 'remainingMs' | 'checkListSize'> & { wantsNew?: boolean },
 ): Promise<Context> {
   const viewer = await dependencies.authenticate(request);
-  const reads = new ReadTags();
-  const boundsOf = (organizationId: string | null) => ({ signal, organizationId, onRun: reads.note });
-  const bounds = boundsOf(viewer?.organizationId ?? null);
+  const time = {
+    signal,
+    get remainingMs() {
+      return remainingMs();
+    },
+  };
+  const context = new RequestContext(dependencies, { requestId, viewer, checkListSize, time, wantsNew });
+  const { database, analyticsDatabase, publicDatabase, semanticHits, reads, cacheHint } = context;
   return {
-    database: dependencies.database.within(bounds),
-    analyticsDatabase: dependencies.analyticsDatabase.within(bounds),
-    publicDatabase: (organizationId) => publicOnly(dependencies.database.within(boundsOf(organizationId))),
-    inference: dependencies.inference,
-    predictions: dependencies.predictions,
-    rollouts: dependencies.rollouts,
-    vectors: dependencies.vectors,
-    semanticCache: wantsNew ? null : (dependencies.semanticCache ?? null),
-    semanticHits: [],
+    ...context,
+    database,
+    analyticsDatabase,
+    publicDatabase,
+    semanticHits,
     reads,
-    cacheHint: new NarrowedHint(),
-    requestId,
+    cacheHint,
     signal,
     remainingMs,
-    viewer,
-    checkListSize,
   };
 }
 

@@ -135,8 +135,9 @@ async function serve(given: Process, resources: Resources): Promise<string> {
   const admission = createAdmission({ ...config, isDatabaseFull: () => database.isFull(), registry });
   const listener = createListener({
     ...config,
-    graphql: app,
+    graphql: app.handler,
     hitPath,
+    directPath: app.directPath,
     readiness: createReadiness(database, inference, () => shutdown.hasBegun),
     registry,
     servesMetrics: config.metricsPort === undefined,

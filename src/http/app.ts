@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { createYoga } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -6,11 +7,15 @@ import type { Config } from '../config.ts';
 import { type Context, createContext, type Dependencies } from '../context.ts';
 import type { Redis } from '../redis/client.ts';
 import { schema } from '../schema/index.ts';
-import { deadlineOf, remainingMsOf, useDeadline } from './deadline.ts';
+import { deadlineOf, defaultGraceMs, remainingMsOf, useDeadline } from './deadline.ts';
+import { DirectPath } from './direct-path/direct-path.ts';
+import { type CompileOperation, compileByReference } from './direct-path/execute-to-text.ts';
+import { useDirectPath } from './direct-path/use-direct-path.ts';
 import { useCompression } from './encoding/use-compression.ts';
 import { exampleOperationNames, exampleOperations } from './example-operations.ts';
 import { renderGraphiql } from './graphiql.ts';
 import type { HitPath } from './hit-path.ts';
+import { createKeptOperations } from './kept-operations.ts';
 import { createDocumentCaches } from './limits/document-cache.ts';
 import { createLimitMetrics } from './limits/limit-metrics.ts';
 import { createListSizeCheck } from './limits/list-size.ts';
@@ -20,12 +25,13 @@ import type { RateLimiter } from './rate-limit/rate-limiter.ts';
 import { useRateLimit } from './rate-limit/use-rate-limit.ts';
 import { requestIdOf, useRequestId } from './request-id.ts';
 import { usePagePolicy } from './security-headers.ts';
+import { createRegisteredDocuments } from './trusted-documents/registered-documents.ts';
 import { createSharedDocuments } from './trusted-documents/shared-documents.ts';
 import { noTrustedDocuments, type TrustedDocuments } from './trusted-documents/trusted-documents.ts';
-import { useTrustedDocuments } from './trusted-documents/use-trusted-documents.ts';
+import { isRegistering, useTrustedDocuments } from './trusted-documents/use-trusted-documents.ts';
 import { useAnswerCache } from './use-answer-cache.ts';
 import { maskError, useErrorCodes } from './use-error-codes.ts';
-import { useOperationMetrics } from './use-operation-metrics.ts';
+import { createOperationTimes, useOperationMetrics } from './use-operation-metrics.ts';
 import { useRequestLog } from './use-request-log.ts';
 import { useRequestParams } from './use-request-params.ts';
 import { useSemanticCacheReport, wantsNewAnswer } from './use-semantic-cache-report.ts';
@@ -60,27 +66,65 @@ export interface AppOptions {
   trustedDocuments?: TrustedDocuments;
   /** Through which processes share the documents that clients register. Default: each has its own. */
   redis?: Redis | null;
+  /** Makes an executor of what is asked for again. Default: graphql's own executor. */
+  compile?: CompileOperation;
   /** The names that metrics know. Default: those of the examples, and of trusted documents. */
   operationNames?: OperationNames;
 }
 
-export type App = ReturnType<typeof createApp>;
+/** The GraphQL server. */
+export interface App {
+  /** For node:http. */
+  readonly handler: RequestListener;
+  /** For who has no socket. */
+  fetch(url: string, init: RequestInit, context?: object): Response | Promise<Response>;
+  /** For the listener, before the handler. */
+  readonly directPath: DirectPath;
+}
 
-/** The GraphQL server as a request handler: `fetch` in tests, a listener of node:http in the process. */
-export function createApp({
-  dependencies,
-  log,
-  registry,
-  settings,
-  rateLimiter,
-  trustedDocuments = noTrustedDocuments,
-  answers,
-  redis = null,
-  operationNames = createOperationNames(exampleOperationNames),
-}: AppOptions) {
-  const examples = exampleOperations(new Date());
+/** What the ways to an answer share. */
+type Parts = ReturnType<typeof createParts>;
+
+export function createApp(options: AppOptions): App {
+  const parts = createParts(options);
+  const directPath = new DirectPath(parts);
+  const yoga = createHandler(options, parts, directPath);
+  return { handler: yoga, fetch: (url, init, context = {}) => yoga.fetch(url, init, context), directPath };
+}
+
+function createParts(options: AppOptions) {
+  const { dependencies, log, registry, settings, rateLimiter, answers, redis } = options;
+  const { limits, requestTimeoutMs, trustedDocuments: mode, documentRegistration: registration } = settings;
+  const { trustedDocuments: documents = noTrustedDocuments, compile = compileByReference } = options;
+  const { operationNames = createOperationNames(exampleOperationNames) } = options;
   const limitMetrics = createLimitMetrics(registry);
-  const listSizeCheck = createListSizeCheck({ limit: settings.limits.listSize, limitMetrics, log });
+  const shared = redis ? createSharedDocuments(redis) : undefined;
+  const keptOperationOf = answers && createKeptOperations({ ...answers, knownOperations: operationNames });
+  return {
+    dependencies,
+    log,
+    rateLimiter,
+    trustedProxies: settings.trustedProxies,
+    requestTimeoutMs,
+    graceMs: defaultGraceMs,
+    operationNames,
+    limitMetrics,
+    listSizeCheck: createListSizeCheck({ limit: limits.listSize, limitMetrics, log }),
+    maxCost: limits.cost.max,
+    maxBodyBytes: limits.bodyBytes.max,
+    observe: createOperationTimes(registry, operationNames),
+    documents,
+    mode,
+    registered: isRegistering({ mode, registration }) ? createRegisteredDocuments({ shared }) : null,
+    answers: answers && keptOperationOf && { ...answers, keptOperationOf },
+    keptOperationOf,
+    compile,
+  };
+}
+
+function createHandler({ dependencies, log, registry, settings }: AppOptions, parts: Parts, directPath: DirectPath) {
+  const examples = exampleOperations(new Date());
+  const { listSizeCheck } = parts;
   return createYoga<Record<string, unknown>, Context>({
     schema,
     context: ({ request }) =>
@@ -88,8 +132,8 @@ export function createApp({
         requestId: requestIdOf(request),
         signal: deadlineOf(request),
         remainingMs: () => remainingMsOf(request),
-        checkListSize: listSizeCheck(request),
-        wantsNew: wantsNewAnswer(request),
+        checkListSize: listSizeCheck(requestIdOf(request)),
+        wantsNew: wantsNewAnswer(request.headers.get('cache-control')),
       }),
     graphqlEndpoint: '/graphql',
     landingPage: false,
@@ -112,36 +156,43 @@ export function createApp({
     parserAndValidationCache: createDocumentCaches(),
     maskedErrors: { maskError },
     logging: false,
-    // In the order of a request's life: its id, its time, what it asks, what is counted, and last what leaves as an error.
-    plugins: [
-      useRequestId(),
-      useRequestLog(log),
-      useDeadline(settings),
-      useRequestParams({
-        bodyBytes: settings.limits.bodyBytes,
-        bodyOf: answers && ((request) => answers.hitPath.bodyOf(request)),
-        limitMetrics,
-        log,
-      }),
-      useOperationMetrics(registry, operationNames),
-      useValidationBounds(settings),
-      useIntrospectionSwitch(settings),
-      useLimits({ limits: settings.limits, limitMetrics, log, registry }),
-      ...(rateLimiter ? [useRateLimit({ ...settings, rateLimiter, costOf: costOfRequest })] : []),
-      useTrustedDocuments({
-        documents: trustedDocuments,
-        mode: settings.trustedDocuments,
-        registration: settings.documentRegistration,
-        registered: { shared: redis ? createSharedDocuments(redis) : undefined },
-        operationNames,
-        log,
-        registry,
-      }),
-      ...(answers ? [useAnswerCache({ ...answers, costOf: costOfRequest, knownOperations: operationNames })] : []),
-      useSemanticCacheReport(),
-      useErrorCodes(log),
-      usePagePolicy(),
-      useCompression(),
-    ],
+    plugins: createPlugins({ log, registry, settings }, parts, directPath),
   });
+}
+
+/** In the order of a request's life: its id, its time, what it asks, what is counted, and last what leaves as an error. */
+function createPlugins(
+  { log, registry, settings }: Pick<AppOptions, 'log' | 'registry' | 'settings'>,
+  parts: Parts,
+  directPath: DirectPath,
+) {
+  const { limits } = settings;
+  const { rateLimiter, limitMetrics, operationNames, documents, mode, registered, answers } = parts;
+  const registration = settings.documentRegistration;
+  return [
+    useRequestId(),
+    useRequestLog(log),
+    useDeadline(settings),
+    useRequestParams({ bodyBytes: limits.bodyBytes, limitMetrics, log }),
+    useOperationMetrics(registry, operationNames),
+    useValidationBounds(settings),
+    useIntrospectionSwitch(settings),
+    useLimits({ limits, limitMetrics, log }),
+    ...(rateLimiter ? [useRateLimit({ ...settings, rateLimiter, costOf: costOfRequest })] : []),
+    useTrustedDocuments({
+      documents,
+      mode,
+      registration,
+      ...(registered && { registered }),
+      operationNames,
+      log,
+      registry,
+    }),
+    ...(answers ? [useAnswerCache({ ...answers, costOf: costOfRequest })] : []),
+    useDirectPath(directPath),
+    useSemanticCacheReport(),
+    useErrorCodes(log),
+    usePagePolicy(),
+    useCompression(),
+  ];
 }

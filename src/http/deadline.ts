@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { timeout } from '../errors.ts';
 import { badRequest, errorAnswer } from './error-answer.ts';
+import { exchangeOf } from './exchange.ts';
+import { RequestDeadline } from './request-deadline.ts';
 import { requestIdOf } from './request-id.ts';
 
 export interface DeadlineOptions {
@@ -12,62 +13,12 @@ export interface DeadlineOptions {
   graceMs?: number;
 }
 
+export const defaultGraceMs = 1_000;
+
 /** What node:http hands over with a request; nothing of it where a request came without a socket. */
 export type NodeContext = { req?: IncomingMessage; res?: ServerResponse };
 
-/** The status of a request whose client has gone, for the log: nobody reads it. */
-const clientGoneStatus = 499;
-
-/** The time of one request. One timer at a time, none once it is over. */
-class Deadline {
-  readonly #controller = new AbortController();
-  readonly #timeoutMs: number;
-  readonly #graceMs: number;
-  readonly #endsAt: number;
-  #timer: NodeJS.Timeout;
-  #giveUp: ((status: number) => void) | null = null;
-
-  constructor(timeoutMs: number, graceMs: number) {
-    this.#timeoutMs = timeoutMs;
-    this.#graceMs = graceMs;
-    this.#endsAt = performance.now() + timeoutMs;
-    this.#timer = setTimeout(() => this.#onTimeout(), timeoutMs);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get remainingMs(): number {
-    return Math.max(0, this.#endsAt - performance.now());
-  }
-
-  /** Tells who waits for the answer not to wait any longer. */
-  set onGiveUp(giveUp: (status: number) => void) {
-    this.#giveUp = giveUp;
-  }
-
-  /** The answer is out: nothing is aborted any more. */
-  end(): void {
-    clearTimeout(this.#timer);
-    this.#giveUp = null;
-  }
-
-  onClientGone(): void {
-    const giveUp = this.#giveUp;
-    this.end();
-    if (!this.signal.aborted) this.#controller.abort(timeout('The client has gone away'));
-    giveUp?.(clientGoneStatus);
-  }
-
-  #onTimeout(): void {
-    // Armed first: what hears of the abort may end the request at once.
-    this.#timer = setTimeout(() => this.#giveUp?.(504), this.#graceMs);
-    this.#controller.abort(timeout(`The request took longer than ${this.#timeoutMs} ms`));
-  }
-}
-
-const deadlines = new WeakMap<Request, Deadline>();
+const deadlines = new WeakMap<Request, RequestDeadline>();
 
 /**
  * Aborted when the time of a request is over or its client has gone, with the TIMEOUT error to answer with as its
@@ -86,23 +37,30 @@ export function remainingMsOf(request: Request): number {
  * Gives every request its deadline. What works for it hears of the end by deadlineOf(request); work that does not settle
  * within a grace after that is answered with TIMEOUT all the same.
  */
-export function useDeadline({ requestTimeoutMs, graceMs = 1_000 }: DeadlineOptions): Plugin<object, NodeContext> {
+export function useDeadline({
+  requestTimeoutMs,
+  graceMs = defaultGraceMs,
+}: DeadlineOptions): Plugin<object, NodeContext> {
   return {
     onRequest({ request, serverContext, requestHandler, setRequestHandler, endResponse, fetchAPI }) {
       const respond = (error: GraphQLError) => {
         const { body, ...init } = errorAnswer(error, requestIdOf(request), request.headers.get('accept'));
         return new fetchAPI.Response(body, init);
       };
+      const { req, res } = serverContext ?? {};
+      const begun = exchangeOf(req)?.deadline;
       const timeoutMs = readTimeoutMs(request.headers.get('x-request-timeout-ms'), requestTimeoutMs);
       if (timeoutMs === null) return endResponse(respond(badTimeout(requestTimeoutMs)));
-      const deadline = new Deadline(timeoutMs, graceMs);
+      const deadline = begun ?? new RequestDeadline(timeoutMs, graceMs);
       deadlines.set(request, deadline);
-      watchClient(request, serverContext?.res, deadline);
+      const giveUp = (status: number) =>
+        status === 504 ? respond(deadline.signal.reason) : new fetchAPI.Response(null, { status });
+      if (deadline.givenUpStatus !== null) return endResponse(giveUp(deadline.givenUpStatus));
+      if (!begun) watchClient(request, res, deadline);
       setRequestHandler(
         (handled, context) =>
           new Promise<Response>((resolve, reject) => {
-            deadline.onGiveUp = (status) =>
-              resolve(status === 504 ? respond(deadline.signal.reason) : new fetchAPI.Response(null, { status }));
+            deadline.onGiveUp = (status) => resolve(giveUp(status));
             Promise.resolve(requestHandler(handled, context)).then(resolve, reject);
           }),
       );
@@ -113,15 +71,10 @@ export function useDeadline({ requestTimeoutMs, graceMs = 1_000 }: DeadlineOptio
   };
 }
 
-/** node:http tells by the answer's `close`, also while the body is read; a request without a socket by its signal. */
-function watchClient(request: Request, response: ServerResponse | undefined, deadline: Deadline): void {
-  if (!response) {
-    request.signal.addEventListener('abort', () => deadline.onClientGone(), { once: true });
-    return;
-  }
-  response.once('close', () => {
-    if (!response.writableFinished) deadline.onClientGone();
-  });
+/** A request without a socket tells by its signal that its client has gone. */
+function watchClient(request: Request, response: ServerResponse | undefined, deadline: RequestDeadline): void {
+  if (response) deadline.watch(response);
+  else request.signal.addEventListener('abort', () => deadline.onClientGone(), { once: true });
 }
 
 /** null: not a number of milliseconds. */

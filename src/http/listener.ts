@@ -8,8 +8,9 @@ import { type BaseHeaders, setBaseHeaders, setHeaders } from './base-headers.ts'
 import { createCors } from './cors.ts';
 import { sendNegotiated } from './encoding/send-negotiated.ts';
 import { badRequest, errorAnswer, sendErrorAnswer } from './error-answer.ts';
-import type { Exchange, HitPath, LongWay } from './hit-path.ts';
+import { type Exchange, type LongWay, noteExchange } from './exchange.ts';
 import { refuseMalformed } from './malformed-request.ts';
+import { createPlainWay, type PlainWays } from './plain-requests.ts';
 import { assignRequestId } from './request-id.ts';
 import { createSecurityHeaders, defaultCacheControl } from './security-headers.ts';
 import { isDocumentPath, readDocumentPath } from './trusted-documents/document-path.ts';
@@ -20,15 +21,13 @@ export interface Readiness {
   details: Record<string, unknown>;
 }
 
-export interface ListenerOptions {
+export interface ListenerOptions extends PlainWays {
   /** Yoga; what it returns settles when the answer is written. */
   graphql: (request: IncomingMessage, response: ServerResponse) => unknown;
   readiness(): Promise<Readiness>;
   registry: Registry;
   /** false: metrics have a port of their own. */
   servesMetrics: boolean;
-  /** Answers what was answered before; the rest goes to `graphql`. Default: all goes there. */
-  hitPath?: Pick<HitPath, 'serve'> | undefined;
   /** Default: every request is let in. */
   admission?: Admission;
   /** Default: none, so no CORS headers. */
@@ -116,12 +115,15 @@ export function listen(
 
 /** What comes before Yoga: the request's id, CORS, and whether there is room for it at all. */
 function createGraphqlListener(options: ListenerOptions): RequestListener {
-  const { graphql, hitPath, admission, corsOrigins = [], trustedProxies = 0 } = options;
+  const { graphql, admission, corsOrigins = [], trustedProxies = 0 } = options;
   const securityHeaders = createSecurityHeaders(trustedProxies);
   const cors = createCors(corsOrigins);
+  const servePlain = createPlainWay(options);
   // Nearly all requests name one host, and parsing takes 1 µs.
   let knownHost: string | null = null;
-  const goLongWay: LongWay = ({ request, response, base }) => {
+  const goLongWay: LongWay = (exchange) => {
+    const { request, response, base } = exchange;
+    noteExchange(exchange);
     setBaseHeaders(response, base);
     request.url = readDocumentPath(request.url!) ?? request.url!;
     graphql(request, response);
@@ -134,19 +136,18 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
       setBaseHeaders(response, base);
       return response.writeHead(204).end();
     }
-    const exchange: Exchange = { request, response, base };
+    const exchange: Exchange = { request, response, requestId, base, body: null, verdict: undefined, deadline: null };
     // Yoga builds a URL of it, outside of what catches its errors.
     const { host = 'localhost' } = request.headers;
     if (host !== knownHost && !URL.canParse(`http://${host}`)) {
-      return refuse(exchange, badRequest(400, 'host: expected the name of a host'), requestId);
+      return refuse(exchange, badRequest(400, 'host: expected the name of a host'));
     }
     knownHost = host;
     if (admission && admission.enter() !== null) {
       const error = overloaded('The server has too much to do: nothing was done, try again later');
-      return refuse(exchange, error, requestId);
+      return refuse(exchange, error);
     }
-    const isAnswered = hitPath?.serve(exchange, goLongWay);
-    if (isAnswered === undefined) goLongWay(exchange);
+    const isAnswered = servePlain(exchange, goLongWay);
     if (!admission) return;
     // With its last byte out there is no work left, and a listener less is a listener saved.
     if (isAnswered && response.writableLength === 0) admission.leave();
@@ -154,7 +155,7 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
   };
 }
 
-function refuse({ request, response, base }: Exchange, error: GraphQLError, requestId: string): void {
+function refuse({ request, response, requestId, base }: Exchange, error: GraphQLError): void {
   setBaseHeaders(response, base);
   sendErrorAnswer(response, errorAnswer(error, requestId, request.headers.accept));
 }

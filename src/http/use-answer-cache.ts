@@ -1,17 +1,7 @@
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  type GraphQLSchema,
-  getOperationAST,
-  type OperationDefinitionNode,
-} from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, getOperationAST } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { type Answer, type AnswerCache, Making } from '../cache/answer-cache.ts';
-import { answerKeyOf, canonicalVariables, createVariablesKey, operationKeyOf } from '../cache/answer-key.ts';
-import { answerPolicyOf } from '../cache/document-policy.ts';
-import type { AnswerPolicy } from '../cache/narrowed-hint.ts';
-import type { OperationRecord } from '../cache/operation-record.ts';
+import { answerKeyOf } from '../cache/answer-key.ts';
 import type { Context } from '../context.ts';
 import { type AnswerSource, answerHeaders, etagOf, formAtClient } from './answer-headers.ts';
 import { holderOf } from './answer-holder.ts';
@@ -19,7 +9,7 @@ import { baseVaryOf } from './base-headers.ts';
 import type { NodeContext } from './deadline.ts';
 import { encodingFor } from './encoding/accept-encoding.ts';
 import type { HitPath, Plan } from './hit-path.ts';
-import type { PublicUses } from './warm-up/public-uses.ts';
+import { type FindKeptOperation, type KeptOperation, keepMade } from './kept-operations.ts';
 
 /** A result whose text is known: Yoga writes what `stringify` gives. */
 interface FinishedResult extends ExecutionResult {
@@ -35,12 +25,9 @@ export interface AnswerCacheOptions {
   cache: AnswerCache;
   /** Learns what requests mean, and answers them the next time. */
   hitPath: HitPath;
+  keptOperationOf: FindKeptOperation;
   /** What a request costs in points, known when it is about to run. */
   costOf(request: Request): number;
-  /** Names that are counted apart; a client chooses the names of its operations. Default: none. */
-  knownOperations?: { has(name: string): boolean } | undefined;
-  /** Counts what everybody asks for. Default: nobody does. */
-  publicUses?: Pick<PublicUses, 'of'> | null | undefined;
 }
 
 /** A request whose answer is in the cache now. */
@@ -55,8 +42,7 @@ interface Kept {
  * the tags of all statements that ran for it. To come after everything that may refuse a request.
  */
 export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, NodeContext> {
-  const { cache, hitPath, costOf, publicUses } = options;
-  const operations = new WeakMap<OperationDefinitionNode, CachedOperation | null>();
+  const { cache, hitPath, costOf, keptOperationOf } = options;
   const kept = new WeakMap<Request, Kept>();
   return {
     onExecute({ args, context, executeFn, setExecuteFn }) {
@@ -64,22 +50,12 @@ export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, Nod
       const { request } = context;
       const operation = getOperationAST(document, operationName);
       if (!operation || request.headers.has(uncachedHeader)) return;
-      let cached = operations.get(operation);
-      if (cached === undefined) {
-        cached = describe(schema, document, operation, options);
-        operations.set(operation, cached);
-      }
-      const holder = cached && holderOf(cached.policy.scope, context.viewer);
-      if (!cached || holder === null) return;
-      const { key: operationKey, policy, record } = cached;
-      const variablesKey = cached.variablesKey(variableValues ?? {});
-      const isCounted = publicUses && policy.scope === 'public';
-      const use = isCounted
-        ? publicUses.of(context.params.query ?? '', canonicalVariables(operation, variableValues ?? {}))
-        : null;
-      use?.add();
-      const plan = { operationKey, variablesKey, scope: policy.scope, record, cost: costOf(request), use };
-      const wanted = { key: answerKeyOf(operationKey, holder, variablesKey), policy, record };
+      const operationKept = keptOperationOf(schema, document, operation);
+      const holder = operationKept && holderOf(operationKept.policy.scope, context.viewer);
+      if (!operationKept || holder === null) return;
+      const plan = operationKept.planOf(context.params.query ?? '', variableValues ?? {}, costOf(request));
+      plan.use?.add();
+      const wanted = { key: answerKeyOf(plan.operationKey, holder, plan.variablesKey), operation: operationKept };
       setExecuteFn((async (given: ExecutionArgs) => {
         const execute = () => executeFn(given) as ReturnType<Execute>;
         return answer(cache, wanted, context, execute, (found, source) => {
@@ -116,35 +92,10 @@ export function useAnswerCache(options: AnswerCacheOptions): Plugin<Context, Nod
   };
 }
 
-interface CachedOperation {
-  key: string;
-  policy: AnswerPolicy;
-  record: OperationRecord;
-  variablesKey: ReturnType<typeof createVariablesKey>;
-}
-
-/** null: its answers are not kept. */
-function describe(
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  operation: OperationDefinitionNode,
-  { cache, knownOperations }: AnswerCacheOptions,
-): CachedOperation | null {
-  const policy = answerPolicyOf(schema, document, operation);
-  if (policy === null) return null;
-  const name = operation.name?.value;
-  return {
-    key: operationKeyOf(schema, document, operation),
-    policy,
-    record: cache.record(name !== undefined && knownOperations?.has(name) ? name : 'other', policy.scope),
-    variablesKey: createVariablesKey(schema, operation),
-  };
-}
-
 async function answer(
   cache: AnswerCache,
-  { key, policy, record }: Pick<CachedOperation, 'key' | 'policy' | 'record'>,
-  { reads, cacheHint }: Context,
+  { key, operation: { policy, record } }: { key: string; operation: KeptOperation },
+  context: Context,
   execute: () => ReturnType<Execute>,
   onKept: (answer: Answer, source: AnswerSource) => void,
 ): Promise<ExecutionResult> {
@@ -159,14 +110,13 @@ async function answer(
     return { data: null, stringify: () => text } as FinishedResult;
   }
   try {
-    reads.start();
+    context.reads.start();
     const result = await execute();
-    const { tags } = reads;
-    const narrowed = cacheHint.within(policy);
-    if (tags === null || narrowed === null || (result.errors?.length ?? 0) > 0) return result;
+    if ((result.errors?.length ?? 0) > 0) return result;
     const text = JSON.stringify(result);
-    const made = found.keep({ body: Buffer.from(text), tags, maxAgeMs: narrowed.maxAgeSeconds * 1_000 });
-    if (made) onKept(made, 'stored');
+    const made = keepMade(found, policy, context, text);
+    if (made === null) return result;
+    onKept(made, 'stored');
     return { ...result, stringify: () => text } as FinishedResult;
   } finally {
     found.drop();

@@ -1,29 +1,46 @@
 import { createCounter, createHistogram, usePrometheus } from '@envelop/prometheus';
+import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import type { Registry } from 'prom-client';
 import type { OperationNames } from './operation-names.ts';
 
+type Known = Pick<OperationNames, 'has'>;
+
 const phaseSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 0.8, 1, 2, 5, 10];
+
+/** How the plugin calls an operation. */
+export interface TimedOperation {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Takes the seconds of an operation that was executed, as the plugin does. */
+export type ObserveOperation = (operation: TimedOperation, seconds: number) => void;
+
+/** As the plugin sees it: by the name that was asked for, or else by what comes first in the document. */
+export function timedOperation(document: DocumentNode, operationName: string | null): TimedOperation {
+  const [first] = document.definitions as readonly Partial<OperationDefinitionNode>[];
+  return { name: operationName ?? first?.name?.value ?? 'Anonymous', type: first?.operation ?? 'unknown' };
+}
+
+/** For operations that are executed without the plugin, into the same histograms. */
+export function createOperationTimes(registry: Registry, knownOperations: Known): ObserveOperation {
+  const histograms = createHistograms(registry, knownOperations);
+  const both = Object.values(histograms).map(({ histogram }) => histogram);
+  return ({ name, type }, seconds) => {
+    const labels = { operation: nameOf(name, knownOperations), type };
+    for (const histogram of both) histogram.observe(labels, seconds);
+  };
+}
 
 /**
  * Counts and times operations. A client chooses its operation's name, so only names of known operations become labels;
  * all others share one, and the number of series stays fixed.
  */
-export function useOperationMetrics(registry: Registry, knownOperations: Pick<OperationNames, 'has'>) {
-  const nameOf = (name: string | undefined) => (name !== undefined && knownOperations.has(name) ? name : 'other');
-  const histogram = (name: string, help: string) =>
-    createHistogram<never, 'operation' | 'type'>({
-      registry,
-      histogram: { name, help, labelNames: ['operation', 'type'], buckets: phaseSeconds },
-      fillLabelsFn: ({ operationName, operationType }) => ({
-        operation: nameOf(operationName),
-        type: operationType ?? 'unknown',
-      }),
-    });
+export function useOperationMetrics(registry: Registry, knownOperations: Known) {
   return usePrometheus({
     registry,
     metrics: {
-      graphql_envelop_request_duration: histogram('graphql_request_seconds', 'Time of an operation.'),
-      graphql_envelop_phase_execute: histogram('graphql_execute_seconds', 'Time of execution.'),
+      ...createHistograms(registry, knownOperations),
       graphql_envelop_error_result: createCounter<never, 'code' | 'phase'>({
         registry,
         counter: { name: 'graphql_errors_total', help: 'Errors by phase and code.', labelNames: ['code', 'phase'] },
@@ -34,6 +51,26 @@ export function useOperationMetrics(registry: Registry, knownOperations: Pick<Op
       }),
     },
   });
+}
+
+function createHistograms(registry: Registry, knownOperations: Known) {
+  const histogram = (name: string, help: string) =>
+    createHistogram<never, 'operation' | 'type'>({
+      registry,
+      histogram: { name, help, labelNames: ['operation', 'type'], buckets: phaseSeconds },
+      fillLabelsFn: ({ operationName, operationType }) => ({
+        operation: nameOf(operationName, knownOperations),
+        type: operationType ?? 'unknown',
+      }),
+    });
+  return {
+    graphql_envelop_request_duration: histogram('graphql_request_seconds', 'Time of an operation.'),
+    graphql_envelop_phase_execute: histogram('graphql_execute_seconds', 'Time of execution.'),
+  };
+}
+
+function nameOf(name: string | undefined, knownOperations: Known): string {
+  return name !== undefined && knownOperations.has(name) ? name : 'other';
 }
 
 function codeOf(code: unknown): string {

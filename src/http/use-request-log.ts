@@ -1,7 +1,26 @@
 import { getOperationAST } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
+import type { NodeContext } from './deadline.ts';
+import { exchangeOf } from './exchange.ts';
 import { requestIdOf } from './request-id.ts';
+
+/** What is said of a request that is answered. */
+export interface LoggedRequest {
+  requestId: string;
+  method: string | undefined;
+  /** Its name. */
+  operation: string | undefined;
+  status: number;
+  /** performance.now() at its arrival. */
+  startedAt: number;
+}
+
+/** One line, at level debug. */
+export function logRequest(log: Logger, { startedAt, ...said }: LoggedRequest): void {
+  const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;
+  log.debug({ ...said, milliseconds }, 'request');
+}
 
 interface Seen {
   startedAt: number;
@@ -9,11 +28,13 @@ interface Seen {
 }
 
 /** One line for each request, at level debug; at any other level nothing is noted. */
-export function useRequestLog(log: Logger): Plugin {
+export function useRequestLog(log: Logger): Plugin<object, NodeContext> {
   const seen = new WeakMap<Request, Seen>();
   return {
-    onRequest({ request }) {
-      if (log.isLevelEnabled('debug')) seen.set(request, { startedAt: performance.now() });
+    onRequest({ request, serverContext }) {
+      if (!log.isLevelEnabled('debug')) return;
+      const begun = exchangeOf(serverContext?.req)?.deadline;
+      seen.set(request, { startedAt: begun?.startedAtMs ?? performance.now() });
     },
     onExecute({ args }) {
       const noted = seen.get((args.contextValue as { request: Request }).request);
@@ -22,13 +43,9 @@ export function useRequestLog(log: Logger): Plugin {
     onResponse({ request, response }) {
       const noted = seen.get(request);
       if (!noted) return;
-      const milliseconds = Math.round((performance.now() - noted.startedAt) * 10) / 10;
       const { method } = request;
-      const { operation } = noted;
-      log.debug(
-        { requestId: requestIdOf(request), method, operation, status: response.status, milliseconds },
-        'request',
-      );
+      const { operation, startedAt } = noted;
+      logRequest(log, { requestId: requestIdOf(request), method, operation, status: response.status, startedAt });
     },
   };
 }

@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
 import type { GraphQLError } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
@@ -7,6 +6,7 @@ import type { Limit } from '../config.ts';
 import { timeout } from '../errors.ts';
 import { deadlineOf, type NodeContext } from './deadline.ts';
 import { badRequest } from './error-answer.ts';
+import { exchangeOf } from './exchange.ts';
 import type { LimitMetrics } from './limits/limit-metrics.ts';
 import { bodyTooLarge, readBody } from './read-body.ts';
 import { requestIdOf } from './request-id.ts';
@@ -16,8 +16,6 @@ const hardMaxBytes = 64 * 1024 * 1024;
 
 export interface RequestParamsOptions {
   bodyBytes: Limit;
-  /** A body that was read before; undefined: it is still to be read. Default: none was. */
-  bodyOf?: ((request: IncomingMessage) => Buffer | undefined) | undefined;
   limitMetrics: LimitMetrics;
   log: Logger;
 }
@@ -29,11 +27,11 @@ export interface RequestParamsOptions {
 export function useRequestParams(options: RequestParamsOptions): Plugin<object, NodeContext> {
   return {
     onRequestParse({ request, serverContext, setRequestParser }) {
-      if (request.method === 'GET') setRequestParser(readUrl);
+      if (request.method === 'GET') setRequestParser(({ url }) => readUrl(url));
       if (request.method !== 'POST') return;
       const fault = contentTypeFault(request.headers);
       if (fault) throw badRequest(415, fault, { 'accept-post': 'application/json' });
-      const known = serverContext?.req && options.bodyOf?.(serverContext.req);
+      const known = exchangeOf(serverContext?.req)?.body;
       setRequestParser(async () => {
         return withUrlId(parseBody(known ?? (await readBytes(request, serverContext, options))), request);
       });
@@ -93,14 +91,21 @@ function slowBody({ message }: GraphQLError): GraphQLError {
   return error;
 }
 
-function parseBody(bytes: Buffer): GraphQLParams {
+/**
+ * What a POST asks, by its body.
+ * @throws BAD_USER_INPUT for bytes that are no JSON in UTF-8
+ */
+export function parseBody(bytes: Buffer): GraphQLParams {
   if (!isUtf8(bytes)) throw badRequest(400, 'body: expected UTF-8');
   return parseJson(bytes.toString('utf8'), 'body');
 }
 
-/** Yoga checks what the parameters are, however they came. */
-function readUrl(request: Request): GraphQLParams {
-  const given = queryOf(request);
+/**
+ * What a GET asks, by its URL. Yoga checks what the parameters are, however they came.
+ * @throws BAD_USER_INPUT for a parameter that is no JSON, or two ids
+ */
+export function readUrl(url: string): GraphQLParams {
+  const given = queryOf(url);
   const json = (name: string) => {
     const text = given.get(name);
     return text ? parseJson(text, name) : undefined;
@@ -116,7 +121,7 @@ function readUrl(request: Request): GraphQLParams {
 
 /** The id of a document may stand in the path also where the body says the rest. */
 function withUrlId(params: GraphQLParams, request: Request): GraphQLParams {
-  const documentId = request.url.includes('?') ? documentIdOf(queryOf(request)) : undefined;
+  const documentId = request.url.includes('?') ? documentIdOf(queryOf(request.url)) : undefined;
   if (documentId === undefined || typeof params !== 'object' || params === null || Array.isArray(params)) return params;
   if ((params as { documentId?: unknown }).documentId != null) throw badRequest(400, 'documentId: expected only one');
   return { ...params, documentId } as GraphQLParams;
@@ -128,7 +133,7 @@ function documentIdOf(given: URLSearchParams): string | undefined {
   return id || undefined;
 }
 
-function queryOf({ url }: Request): URLSearchParams {
+function queryOf(url: string): URLSearchParams {
   const start = url.indexOf('?');
   return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
 }

@@ -75,8 +75,14 @@ export async function createCachedServers({
     ...(rateLimiter && { rateLimiter }),
   });
   const making = createApp({ ...common, registry: new Registry() });
-  const cached = await serveApp({ ...app, handler: keeping, hitPath });
-  const fresh = await serveApp({ ...app, handler: making, hitPath: undefined, close: async () => {} });
+  const cached = await serveApp({ ...app, handler: keeping.handler, directPath: keeping.directPath, hitPath });
+  const fresh = await serveApp({
+    ...app,
+    handler: making.handler,
+    hitPath: undefined,
+    directPath: undefined,
+    close: async () => {},
+  });
   return {
     app,
     issuer,

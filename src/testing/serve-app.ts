@@ -25,6 +25,7 @@ export async function serveApp(
   const listener = createListener({
     graphql: app.handler,
     hitPath: app.hitPath,
+    directPath: app.directPath,
     readiness: createReadiness(app.database.pool, app.inference, isDraining),
     registry: app.registry,
     servesMetrics: true,

@@ -9,6 +9,7 @@ import { createPassageIndex } from '../domains/documents/passage-index.ts';
 import { createPredictionRecorder, type PredictionRecorder } from '../domains/predictions/recorder.ts';
 import { Rollouts } from '../domains/predictions/rollouts.ts';
 import { type AppSettings, createApp } from '../http/app.ts';
+import type { DirectPath } from '../http/direct-path/direct-path.ts';
 import { HitPath } from '../http/hit-path.ts';
 import type { RateLimiter } from '../http/rate-limit/rate-limiter.ts';
 import type { TrustedDocuments } from '../http/trusted-documents/trusted-documents.ts';
@@ -44,6 +45,7 @@ export interface TestApp {
   handler: RequestListener;
   /** Of an app with a cache. */
   hitPath: HitPath | undefined;
+  directPath: DirectPath | undefined;
   registry: Registry;
   close(): Promise<void>;
 }
@@ -135,8 +137,9 @@ export async function createTestApp({
     rollouts,
     viewer,
     fetch: fetchApp,
-    handler: app,
+    handler: app.handler,
     hitPath,
+    directPath: app.directPath,
     registry,
     async query(document, variables = {}, as = viewer) {
       const response = await fetchApp('/graphql', {

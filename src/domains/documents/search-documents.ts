@@ -86,7 +86,9 @@ async function recallOrFind(context: SearchContext, organizationId: string, sear
   return semanticCache.answer(question, async (note) => {
     // The index reads past this what the state of the organization tells of.
     const database = notingDatabase(context.database, note);
-    const answer = await findDocuments({ ...context, database }, organizationId, search, embed);
+    const { predictions, signal, vectors } = context;
+    const noting = { database, inference, predictions, signal, vectors };
+    const answer = await findDocuments(noting, organizationId, search, embed);
     const isComparable = answer.version === embeddingKey(serving);
     return { answer, vector: isComparable ? await embed(serving) : null };
   });

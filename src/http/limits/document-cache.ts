@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 const maxDocumentBytes = 64 * 1024 * 1024;
 const maxErrorBytes = 4 * 1024 * 1024;
 /** A parsed token with its node and its place, and what is compiled for it: 447 bytes measured without the latter. */
-const bytesPerToken = 600;
+export const bytesPerToken = 600;
 
 /**
  * The parser's caches, bounded by what they hold: Yoga's own keep 1,024 documents, which of 2,000 tokens each are 874

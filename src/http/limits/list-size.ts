@@ -3,7 +3,6 @@ import type { Limit } from '../../config.ts';
 import type { CheckListSize } from '../../context.ts';
 import { badUserInput } from '../../errors.ts';
 import { maxPageSize } from '../../schema/builder.ts';
-import { requestIdOf } from '../request-id.ts';
 import type { LimitMetrics } from './limit-metrics.ts';
 
 export interface ListSizeOptions {
@@ -12,18 +11,18 @@ export interface ListSizeOptions {
   log: Logger;
 }
 
-/** The check of a request's list sizes, for its context. */
+/** The check of a request's list sizes, by its id, for its context. */
 export function createListSizeCheck({
   limit,
   limitMetrics,
   log,
-}: ListSizeOptions): (request: Request) => CheckListSize {
+}: ListSizeOptions): (requestId: string) => CheckListSize {
   const max = Math.min(limit.max, maxPageSize);
-  return (request) => (path, size) => {
+  return (requestId) => (path, size) => {
     if (size >= 0 && size <= max) return;
     const passes = limit.isWarnOnly && size > max && size <= maxPageSize;
     if (size > max) limitMetrics.count('listSize', passes ? 'warned' : 'refused');
     if (!passes) throw badUserInput({ path, message: `expected 0 to ${max}, got ${size}` });
-    log.warn({ requestId: requestIdOf(request), limit: 'listSize', max, actual: size }, 'over the limit listSize');
+    log.warn({ requestId, limit: 'listSize', max, actual: size }, 'over the limit listSize');
   };
 }

@@ -10,7 +10,6 @@ import {
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import { Histogram, type Registry } from 'prom-client';
 import type { Limits } from '../../config.ts';
 import { tooComplex } from '../../errors.ts';
 import { requestIdOf } from '../request-id.ts';
@@ -22,7 +21,6 @@ export interface LimitsOptions {
   limits: Pick<Limits, 'documentLength' | 'tokens' | 'depth' | 'aliases' | 'rootFields' | 'directives' | 'cost'>;
   limitMetrics: LimitMetrics;
   log: Logger;
-  registry: Registry;
 }
 
 /** A request with `x-cost: report` is told its cost in the answer's extensions. */
@@ -49,10 +47,31 @@ const nouns = {
 type CheckedLimit = keyof typeof nouns;
 
 const costs = new WeakMap<Request, number>();
+const compiledCosts = new WeakMap<OperationDefinitionNode, OperationCost>();
+/** Requests with a document over a limit that only warns. */
+const warned = new WeakSet<Request>();
 
 /** The cost of the operation that a request runs, at least 1; what has not come to its execution costs 1. */
 export function costOfRequest(request: Request): number {
   return Math.max(1, costs.get(request) ?? 1);
+}
+
+/** What an operation costs, compiled once. */
+export function costOfOperation(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+): OperationCost {
+  const known = compiledCosts.get(operation);
+  if (known) return known;
+  const cost = compileCost(schema, document, operation);
+  compiledCosts.set(operation, cost);
+  return cost;
+}
+
+/** Whether the document of a request is over a limit that only warns: each such request is told of. */
+export function hasWarned(request: Request): boolean {
+  return warned.has(request);
 }
 
 /**
@@ -60,16 +79,15 @@ export function costOfRequest(request: Request): number {
  * more before they run, both with QUERY_TOO_COMPLEX. Documents are measured and their costs compiled once, as long as
  * the parser's cache keeps them. Costs are known to plugins that come later in the list, in their onExecute.
  */
-export function useLimits({ limits, limitMetrics, log, registry }: LimitsOptions): Plugin {
-  const costHistogram = createCostHistogram(registry);
+export function useLimits({ limits, limitMetrics, log }: LimitsOptions): Plugin {
   const all = { ...limits, fieldPairs: { max: maxFieldPairs, isWarnOnly: false } };
   const sizeOf = createSizes();
-  const costOf = createCosts();
   const check = (name: CheckedLimit, actual: number, request: Request) => {
     const { max, isWarnOnly } = all[name];
     if (actual <= max) return;
     limitMetrics.count(name, isWarnOnly ? 'warned' : 'refused');
     if (!isWarnOnly) throw refusal(name, max, actual);
+    warned.add(request);
     log.warn({ requestId: requestIdOf(request), limit: name, max, actual }, `over the limit ${name}`);
   };
   const { max: maxTokens, isWarnOnly: isTokensWarnOnly } = limits.tokens;
@@ -95,9 +113,9 @@ export function useLimits({ limits, limitMetrics, log, registry }: LimitsOptions
       const { schema, document, operationName, variableValues } = args;
       const operation = getOperationAST(document, operationName);
       if (!operation) return;
-      const cost = costOf(schema, document, operation)(variableValues ?? {});
+      const cost = costOfOperation(schema, document, operation)(variableValues ?? {});
       costs.set(request, cost);
-      costHistogram.observe(cost);
+      limitMetrics.observeCost(cost);
       try {
         check('cost', cost, request);
       } catch (error) {
@@ -131,17 +149,6 @@ function createSizes(): (document: DocumentNode) => DocumentSize {
   };
 }
 
-function createCosts() {
-  const compiled = new WeakMap<OperationDefinitionNode, OperationCost>();
-  return (schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): OperationCost => {
-    const known = compiled.get(operation);
-    if (known) return known;
-    const cost = compileCost(schema, document, operation);
-    compiled.set(operation, cost);
-    return cost;
-  };
-}
-
 /** The parser calls itself for each bracket: about 1,600 of them are more than its stack holds. */
 const parseShallow: typeof parse = (source, options) => {
   try {
@@ -160,13 +167,4 @@ function refusal(name: CheckedLimit, max: number, actual: number): GraphQLError 
   const error = tooComplex(nouns[name], max, actual);
   error.extensions.limit = name;
   return error;
-}
-
-function createCostHistogram(registry: Registry): Histogram {
-  return new Histogram({
-    name: 'tributary_operation_cost',
-    help: 'Cost of an operation in points.',
-    buckets: [1, 10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000, 100_000, 1_000_000],
-    registers: [registry],
-  });
 }

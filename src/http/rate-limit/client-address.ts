@@ -1,4 +1,5 @@
-import { isIP } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { isIP, type Socket } from 'node:net';
 
 /** What limits and logs call a client whose connection has no address any more. */
 export const unknownAddress = 'unknown';
@@ -17,6 +18,22 @@ export function clientAddress(
 ): string {
   const forwarded = trustedProxies > 0 && forwardedFor !== null ? entryFromRight(forwardedFor, trustedProxies) : null;
   return networkOf(forwarded ?? '') ?? networkOf(socketAddress ?? '') ?? unknownAddress;
+}
+
+/** Of clients that no proxy speaks for: a connection has one for its life. */
+const addresses = new WeakMap<Socket, string>();
+
+/** clientAddress of a request of node:http. */
+export function addressOf({ headers, socket }: IncomingMessage, trustedProxies: number): string {
+  if (trustedProxies > 0) {
+    return clientAddress(socket.remoteAddress, String(headers['x-forwarded-for'] ?? ''), trustedProxies);
+  }
+  let address = addresses.get(socket);
+  if (address === undefined) {
+    address = clientAddress(socket.remoteAddress, null, 0);
+    addresses.set(socket, address);
+  }
+  return address;
 }
 
 /** The n-th entry from the right, 1 is the last; null when there are fewer. The rest of the header is not read. */

@@ -37,6 +37,8 @@ export interface RateLimiter {
   charge(address: string, points: number): RateVerdict | null;
   /** The refusal of a request from an address that is over its quota, without taking points; null: not over. */
   refusal(address: string): RateVerdict | null;
+  /** Whether there is a refusal; nothing is counted. */
+  isRefused(address: string): boolean;
 }
 
 export interface RateLimiterOptions {
@@ -71,6 +73,12 @@ export function createRateLimiter({ rateLimits, redis, log, registry }: RateLimi
     return verdictOf(name, quota, window);
   };
 
+  const refusedWindow = (address: string): Window | null => {
+    if (!addresses || addresses.quota.isWarnOnly) return null;
+    const window = addresses.find(address);
+    return window && window.consumed > addresses.quota.points ? window : null;
+  };
+
   return {
     consume({ viewerKey, address, points: cost }) {
       const points = pointsOf(cost);
@@ -84,11 +92,12 @@ export function createRateLimiter({ rateLimits, redis, log, registry }: RateLimi
       return addresses && verdictOf('address', addresses.quota, addresses.add(address, pointsOf(points)));
     },
     refusal(address) {
-      const window = addresses?.find(address);
-      if (!addresses || !window || window.consumed <= addresses.quota.points || addresses.quota.isWarnOnly) return null;
+      const window = refusedWindow(address);
+      if (!addresses || !window) return null;
       report('address', addresses.quota, window);
       return verdictOf('address', addresses.quota, window);
     },
+    isRefused: (address) => refusedWindow(address) !== null,
   };
 }
 

@@ -3,7 +3,9 @@ import type { Plugin } from 'graphql-yoga';
 import type { Viewer } from '../../context.ts';
 import { rateLimited } from '../../errors.ts';
 import { errorAnswer } from '../error-answer.ts';
+import { exchangeOf } from '../exchange.ts';
 import { requestIdOf } from '../request-id.ts';
+import { viewerKeyOf } from '../request-viewer.ts';
 import type { WarmUpContext } from '../warm-up/warm-up.ts';
 import { clientAddress } from './client-address.ts';
 import { failedRequestPoints, type RateLimiter, type RateVerdict, unknownDocumentPoints } from './rate-limiter.ts';
@@ -44,6 +46,11 @@ export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitO
       if (isWarmUp) return;
       const forwardedFor = trustedProxies > 0 ? request.headers.get('x-forwarded-for') : null;
       const address = clientAddress(req?.socket.remoteAddress, forwardedFor, trustedProxies);
+      const taken = exchangeOf(req)?.verdict;
+      if (taken !== undefined) {
+        states.set(request, { address, verdict: taken, isCharged: true, failurePoints: 0 });
+        return;
+      }
       const verdict = rateLimiter.refusal(address);
       states.set(request, { address, verdict, isCharged: verdict !== null, failurePoints: 0 });
       if (!verdict) return;
@@ -54,16 +61,14 @@ export function useRateLimit({ rateLimiter, trustedProxies, costOf }: RateLimitO
     onExecute({ args, setResultAndStopExecution }) {
       const { request, viewer } = args.contextValue as unknown as { request: Request; viewer?: Viewer | null };
       const state = states.get(request);
-      if (!state || state.isCharged) return;
-      const verdict = rateLimiter.consume({
-        viewerKey: viewer ? `${viewer.organizationId}:${viewer.userId}` : null,
-        address: state.address,
-        points: costOf(request),
-      });
-      state.verdict = verdict;
-      state.isCharged = true;
-      if (verdict?.isAllowed === false) {
-        setResultAndStopExecution({ errors: [rateLimited(verdict.retryAfterSeconds)] });
+      if (!state) return;
+      if (!state.isCharged) {
+        const { address } = state;
+        state.verdict = rateLimiter.consume({ viewerKey: viewerKeyOf(viewer), address, points: costOf(request) });
+        state.isCharged = true;
+      }
+      if (state.verdict?.isAllowed === false) {
+        setResultAndStopExecution({ errors: [rateLimited(state.verdict.retryAfterSeconds)] });
       }
     },
     onResultProcess({ request, result }) {

@@ -6,6 +6,8 @@ export interface RegisteredDocuments {
   readonly size: number;
   /** null: none, or none any more. At once where this process knows it. */
   get(hash: string): string | null | Promise<string | null>;
+  /** null: this process does not know it. */
+  known(hash: string): string | null;
   /** The hash must have been checked. A document larger than a hundredth of the room is not kept. */
   set(hash: string, text: string): void;
 }
@@ -52,16 +54,18 @@ export function createRegisteredDocuments(options: RegisteredDocumentsOptions = 
     entry.shareAtMs = now + shareEveryMs;
     if (!(await shared.keep(hash, entry.text))) entry.shareAtMs = now + shareAgainMs;
   };
+  const known = (hash: string): string | null => {
+    const entry = cache.get(hash);
+    if (!entry) return null;
+    void share(hash, entry);
+    return entry.text;
+  };
   return {
     get size() {
       return cache.size;
     },
-    get(hash) {
-      const entry = cache.get(hash);
-      if (!entry) return shared ? find(shared, hash) : null;
-      void share(hash, entry);
-      return entry.text;
-    },
+    get: (hash) => known(hash) ?? (shared ? find(shared, hash) : null),
+    known,
     set(hash, text) {
       if (cache.get(hash)?.text !== text) void share(hash, add(hash, text, 0));
     },

@@ -43,7 +43,7 @@ describe.skipIf(!hasRedisServer())('registered documents of several processes', 
   /** A process: what it answers to a hash with or without the text. */
   const serve = async (options: Partial<TrustedDocumentsPluginOptions> = {}) => {
     const own = { documents: noTrustedDocuments, mode: 'off', registration: 'everyone' } as const;
-    const registered = { shared: createSharedDocuments(await connect()) };
+    const registered = createRegisteredDocuments({ shared: createSharedDocuments(await connect()) });
     const plugin = useTrustedDocuments({ ...own, registered, log, registry: new Registry(), ...options });
     const schema = createSchema({ typeDefs: 'type Query { a: Int }' });
     const yoga = createYoga({ schema, logging: false, maskedErrors: { maskError }, plugins: [plugin] });

@@ -12,7 +12,7 @@ import {
   readDocumentRequest,
 } from './document-request.ts';
 import { sha256Of, sha256Pattern } from './manifest.ts';
-import { createRegisteredDocuments, type RegisteredDocumentsOptions } from './registered-documents.ts';
+import { createRegisteredDocuments, type RegisteredDocuments } from './registered-documents.ts';
 import type { TrustedDocuments } from './trusted-documents.ts';
 
 /** What happens to an operation that is not in the manifest; `log`: it runs, and is counted and logged. */
@@ -26,8 +26,8 @@ export interface TrustedDocumentsPluginOptions {
   mode: TrustMode;
   /** Of no effect where only trusted documents run. */
   registration: DocumentRegistration;
-  /** How many documents may be registered, and where other processes find them. */
-  registered?: RegisteredDocumentsOptions;
+  /** Where they are kept. Default: in this process. */
+  registered?: RegisteredDocuments;
   /** Learns the names of trusted operations. Default: nobody does. */
   operationNames?: Pick<OperationNames, 'add'> | undefined;
   log: Logger;
@@ -51,8 +51,7 @@ const maxLoggedOperations = 1_000;
  */
 export function useTrustedDocuments(options: TrustedDocumentsPluginOptions): Plugin<{ viewer?: Viewer | null }> {
   const { documents, mode, registration, operationNames, log, registry } = options;
-  const isRegistering = mode !== 'only' && registration !== 'off';
-  const registered = isRegistering ? createRegisteredDocuments(options.registered) : null;
+  const registered = isRegistering(options) ? (options.registered ?? createRegisteredDocuments()) : null;
   const untrusted = new WeakMap<Request, Untrusted>();
   const untrustedTotal = createUntrustedCounter(registry);
   const logOnce = createLogOnce(log);
@@ -106,6 +105,14 @@ export function useTrustedDocuments(options: TrustedDocumentsPluginOptions): Plu
       logOnce(found, name);
     },
   };
+}
+
+/** Whether clients may register documents. */
+export function isRegistering({
+  mode,
+  registration,
+}: Pick<TrustedDocumentsPluginOptions, 'mode' | 'registration'>): boolean {
+  return mode !== 'only' && registration !== 'off';
 }
 
 function orNotFound(text: string | null | Promise<string | null>): string | Promise<string> {

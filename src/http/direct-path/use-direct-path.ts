@@ -1,0 +1,25 @@
+import type { Plugin } from 'graphql-yoga';
+import type { Context } from '../../context.ts';
+import { hasWarned } from '../limits/use-limits.ts';
+import type { DirectPath } from './direct-path.ts';
+
+/**
+ * Teaches the direct path what the long way has let through. To come after everything that may refuse a request or has
+ * something to say of each.
+ */
+export function useDirectPath(directPath: Pick<DirectPath, 'learn' | 'learnContentType'>): Plugin<Context> {
+  const letThrough = new WeakSet<Request>();
+  return {
+    onExecute({ args: { schema, document }, context: { request, params } }) {
+      const { query, operationName } = params;
+      if (typeof query !== 'string' || hasWarned(request)) return;
+      directPath.learn({ text: query, operationName: operationName ?? null }, schema, document);
+      letThrough.add(request);
+    },
+    onResponse({ request, response }) {
+      if (response.status !== 200 || !letThrough.has(request)) return;
+      const { method, headers } = request;
+      directPath.learnContentType(method, headers.get('accept'), response.headers.get('content-type'));
+    },
+  };
+}
