@@ -101,6 +101,15 @@ program
   .option('--entries <n>', 'of the cache', Number, 1_000)
   .option('--seed <n>', 'of their order', Number, 1)
   .action(benchSemanticCache);
+program
+  .command('statements')
+  .description(
+    'CPU of a statement with its rows, through the pool, against the same statement through plain postgres.js',
+  )
+  .option('--url <url>', 'a database that is seeded, instead of one of its own')
+  .option('--rounds <n>', 'turns of each side', Number, 7)
+  .option('--statements <n>', 'of a turn', Number, 2_000)
+  .action(benchStatements);
 try {
   await program.parseAsync();
 } catch (error) {
@@ -112,13 +121,3 @@ try {
 function numbers(list: string): number[] {
   return list.split(',').map(Number);
 }
-program
-  .command('statements')
-  .description(
-    'CPU of a statement with its rows, through the pool, against the same statement through plain postgres.js',
-  )
-  .option('--url <url>', 'a database that is seeded, instead of one of its own')
-  .option('--rounds <n>', 'turns of each side', Number, 7)
-  .option('--statements <n>', 'of a turn', Number, 2_000)
-  .action(benchStatements);
-await program.parseAsync();

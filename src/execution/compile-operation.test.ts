@@ -1,4 +1,4 @@
-import { type DocumentNode, execute, getOperationAST, parse, validate } from 'graphql';
+import { type DocumentNode, execute, getOperationAST, getVariableValues, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Context, createContext, type Dependencies, type Viewer } from '../context.ts';
 import { createCachedEngine } from '../inference/prediction-cache.ts';
@@ -71,7 +71,9 @@ async function executed({ document, variables, operationName }: Asked, context: 
 async function compiled({ document, variables, operationName }: Asked, context: Context): Promise<string | null> {
   const operation = getOperationAST(document, operationName)!;
   const run = compileOperation(schema, document, operation);
-  return run === null ? null : run(context, variables);
+  if (run === null) return null;
+  const { variableValues } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
+  return variableValues ? run(context, variableValues.coerced) : null;
 }
 
 async function both(query: string, variables: Record<string, unknown> = {}) {

@@ -1,7 +1,6 @@
 import {
   type DocumentNode,
   type GraphQLSchema,
-  getVariableValues,
   Kind,
   type OperationDefinitionNode,
   visit,
@@ -22,8 +21,10 @@ export interface Run {
 }
 
 /**
- * The text of an operation's whole result; null: only graphql's own execution can tell, because something failed or was
- * unusual. It has to run all of it then, so this is for queries alone.
+ * Executes an operation.
+ * @param variables coerced, as getVariableValues of graphql does it
+ * @returns the text of the whole result, `{"data":{…}}`; null: only graphql's own execution can tell, because something failed
+ * or was unusual. It has to run all of it then, so this is for queries alone
  */
 export type ExecuteToText = (context: Context, variables: Readonly<Record<string, unknown>>) => Promise<string | null>;
 
@@ -57,10 +58,8 @@ export function compileOperation(
   };
   // Without conditions there is one selection: what has no plan is known before the first request.
   if (conditions.length === 0 && !isCompiled(() => selectionFor({ sources: {}, coerced: {} }))) return null;
-  const definitions = operation.variableDefinitions ?? [];
-  return async (context, given) => {
-    const { variableValues: variables } = getVariableValues(schema, definitions, given);
-    if (!variables) return null;
+  return async (context, coerced) => {
+    const variables = { sources: {}, coerced };
     try {
       const [data] = await selectionFor(variables)([undefined], { schema, operation, context, variables });
       return `{"data":${data}}`;

@@ -9,7 +9,8 @@ import type { Redis } from '../redis/client.ts';
 import { schema } from '../schema/index.ts';
 import { deadlineOf, defaultGraceMs, remainingMsOf, useDeadline } from './deadline.ts';
 import { DirectPath } from './direct-path/direct-path.ts';
-import { type CompileOperation, compileByReference } from './direct-path/execute-to-text.ts';
+import { compileOperation } from '../execution/compile-operation.ts';
+import type { CompileOperation } from './direct-path/execute-to-text.ts';
 import { useDirectPath } from './direct-path/use-direct-path.ts';
 import { useCompression } from './encoding/use-compression.ts';
 import { exampleOperationNames, exampleOperations } from './example-operations.ts';
@@ -95,7 +96,7 @@ export function createApp(options: AppOptions): App {
 function createParts(options: AppOptions) {
   const { dependencies, log, registry, settings, rateLimiter, answers, redis } = options;
   const { limits, requestTimeoutMs, trustedDocuments: mode, documentRegistration: registration } = settings;
-  const { trustedDocuments: documents = noTrustedDocuments, compile = compileByReference } = options;
+  const { trustedDocuments: documents = noTrustedDocuments, compile = compileOperation } = options;
   const { operationNames = createOperationNames(exampleOperationNames) } = options;
   const limitMetrics = createLimitMetrics(registry);
   const shared = redis ? createSharedDocuments(redis) : undefined;
