@@ -1,24 +1,8 @@
-import {
-  type DocumentNode,
-  type GraphQLSchema,
-  Kind,
-  type OperationDefinitionNode,
-  visit,
-} from 'graphql';
+import { type DocumentNode, type GraphQLSchema, Kind, type OperationDefinitionNode, visit } from 'graphql';
 import type { Context } from '../context.ts';
 import { NotCompiled } from './not-compiled.ts';
+import type { VariableValues } from './run.ts';
 import { compileSelection, type Selection } from './selection.ts';
-
-/** Coerced variables, with where each came from. */
-export type VariableValues = NonNullable<Parameters<typeof import('graphql').getDirectiveValues>[2]>;
-
-/** One execution. */
-export interface Run {
-  readonly schema: GraphQLSchema;
-  readonly operation: OperationDefinitionNode;
-  readonly context: Context;
-  readonly variables: VariableValues;
-}
 
 /**
  * Executes an operation.
@@ -61,8 +45,8 @@ export function compileOperation(
   return async (context, coerced) => {
     const variables = { sources: {}, coerced };
     try {
-      const [data] = await selectionFor(variables)([undefined], { schema, operation, context, variables });
-      return `{"data":${data}}`;
+      const data = await selectionFor(variables)([undefined], { schema, operation, context, variables });
+      return `${data.append('{"data":', 0)}}`;
     } catch {
       return null;
     }

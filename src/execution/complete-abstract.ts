@@ -5,9 +5,10 @@ import {
   type GraphQLResolveInfo,
   isObjectType,
 } from 'graphql';
-import type { Run } from './compile-operation.ts';
-import { type Complete, isPromise, type Texts, withTexts } from './complete-values.ts';
+import { type Column, MixedColumn } from './columns.ts';
+import { type Complete, type Completed, isPromise } from './complete-values.ts';
 import { NotCompiled } from './not-compiled.ts';
+import type { Run } from './run.ts';
 import type { Selection } from './selection.ts';
 
 /** Objects of an interface or a union: those of one type at a time, each type compiled when the first of it comes. */
@@ -44,26 +45,21 @@ function completeByType(
   names: readonly unknown[],
   run: Run,
   selectionOf: (name: unknown, run: Run) => Selection,
-): Texts {
-  const groups = [...new Set(names)].map((name) => {
-    const places = names.flatMap((each, place) => (each === name ? place : []));
-    return { places, select: selectionOf(name, run) };
+): Completed {
+  const groups = new Map<unknown, unknown[]>();
+  const places = values.map((value, row) => {
+    const name = names[row];
+    const group = groups.get(name);
+    if (group) return group.push(value) - 1;
+    groups.set(name, [value]);
+    return 0;
   });
-  const texts = groups.map(({ places, select }) =>
-    select(
-      places.map((place) => values[place]),
-      run,
-    ),
-  );
-  const inPlaces = (known: readonly (readonly string[])[]) => {
-    const result = new Array<string>(values.length);
-    groups.forEach(({ places }, group) => {
-      places.forEach((place, index) => {
-        result[place] = known[group]![index]!;
-      });
-    });
-    return result;
-  };
-  if (texts.length === 1) return withTexts(texts[0]!, (only) => inPlaces([only]));
-  return Promise.all(texts).then(inPlaces);
+  const selected = [...groups].map(([name, group]) => selectionOf(name, run)(group, run));
+  const types = [...groups.keys()];
+  const mixed = (columns: readonly Column[]) =>
+    new MixedColumn(
+      names.map((name) => columns[types.indexOf(name)]!),
+      places,
+    );
+  return selected.some(isPromise) ? Promise.all(selected).then(mixed) : mixed(selected as Column[]);
 }

@@ -6,8 +6,8 @@ import type {
   GraphQLResolveInfo,
   OperationDefinitionNode,
 } from 'graphql';
-import type { Run } from './compile-operation.ts';
 import { NotCompiled } from './not-compiled.ts';
+import type { Run } from './run.ts';
 import type { SelectionScope } from './selected-fields.ts';
 
 /**

@@ -12,8 +12,8 @@ import {
   type SelectionSetNode,
   typeFromAST,
 } from 'graphql';
-import type { VariableValues } from './compile-operation.ts';
 import { NotCompiled } from './not-compiled.ts';
+import type { VariableValues } from './run.ts';
 
 /** What decides which fields of a document are selected. */
 export interface SelectionScope {

@@ -19,27 +19,26 @@ import {
   visit,
 } from 'graphql';
 import { resolveAllOf } from '../schema/resolve-all-plugin.ts';
-import type { Run, VariableValues } from './compile-operation.ts';
+import { type Column, ConstantColumn, ObjectColumn } from './columns.ts';
 import { completeAbstract } from './complete-abstract.ts';
 import {
   type Complete,
+  type Completed,
   completeDistinct,
   completeLeaves,
   completeLists,
   completeNonNull,
   completeNullable,
   isPromise,
-  type Texts,
 } from './complete-values.ts';
 import { leafTextOf } from './leaf-text.ts';
 import { NotCompiled } from './not-compiled.ts';
 import { resolveInfoOf } from './resolve-info.ts';
+import type { Run, VariableValues } from './run.ts';
 import { type SelectionScope, selectedFields } from './selected-fields.ts';
 
-/** The text of each of these objects, with the fields that are selected of it. */
-export type Selection = (parents: readonly unknown[], run: Run) => Texts;
-
-type Column = (parents: readonly unknown[], run: Run) => Texts;
+/** These objects, with the fields that are selected of them. */
+export type Selection = (parents: readonly unknown[], run: Run) => Completed;
 
 interface Compiler extends SelectionScope {
   readonly operation: OperationDefinitionNode;
@@ -71,57 +70,50 @@ function compileObject(
 ): Selection {
   if (type.isTypeOf) throw new NotCompiled(`${type.name} tells by itself whether an object is one`);
   const sets = parts.flatMap(({ selectionSet }) => selectionSet ?? []);
-  const columns: Column[] = [];
   const openings: string[] = [];
+  const fields: Selection[] = [];
   for (const [key, nodes] of selectedFields(compiler, type, sets)) {
     openings.push(`${openings.length === 0 ? '{' : ','}"${key}":`);
-    columns.push(compileField(compiler, type, nodes));
+    fields.push(compileField(compiler, type, nodes));
   }
   return (parents, run) => {
-    if (parents.length === 0) return [];
-    return withColumns(columns, parents, run, (texts) => composeObjects(openings, texts, parents.length));
+    if (parents.length === 0) return noObjects;
+    const columns = beginAll(fields, parents, run);
+    return columns instanceof Promise
+      ? columns.then((known) => new ObjectColumn(openings, known))
+      : new ObjectColumn(openings, columns);
   };
 }
 
-/** All columns are begun before the first is awaited: loaders gather the keys of one tick. */
-function withColumns(
-  columns: readonly Column[],
+const noObjects = new ObjectColumn([], []);
+
+/** All fields are begun before the first is awaited: loaders gather the keys of one tick. */
+function beginAll(
+  fields: readonly Selection[],
   parents: readonly unknown[],
   run: Run,
-  use: (texts: readonly (readonly string[])[]) => string[],
-): Texts {
+): readonly Column[] | Promise<readonly Column[]> {
   let isLater = false;
-  const begun = columns.map((column) => {
+  const begun = fields.map((field) => {
     try {
-      const texts = column(parents, run);
-      isLater ||= isPromise(texts);
-      return texts;
+      const completed = field(parents, run);
+      isLater ||= completed instanceof Promise;
+      return completed;
     } catch (error) {
       // The others have begun: their failures belong to somebody, too.
       isLater = true;
       return Promise.reject(error);
     }
   });
-  return isLater ? Promise.all(begun).then(use) : use(begun as readonly (readonly string[])[]);
+  return isLater ? Promise.all(begun) : (begun as readonly Column[]);
 }
 
-function composeObjects(openings: readonly string[], columns: readonly (readonly string[])[], count: number): string[] {
-  if (openings.length === 0) return new Array(count).fill('{}');
-  const objects = new Array<string>(count);
-  for (let row = 0; row < count; row++) {
-    let text = '';
-    for (let column = 0; column < openings.length; column++) text += openings[column]! + columns[column]![row]!;
-    objects[row] = `${text}}`;
-  }
-  return objects;
-}
-
-function compileField(compiler: Compiler, parentType: GraphQLObjectType, nodes: readonly FieldNode[]): Column {
+function compileField(compiler: Compiler, parentType: GraphQLObjectType, nodes: readonly FieldNode[]): Selection {
   const [node] = nodes as [FieldNode];
   const name = node.name.value;
   if (name === TypeNameMetaFieldDef.name) {
-    const text = JSON.stringify(parentType.name);
-    return (parents) => parents.map(() => text);
+    const column = new ConstantColumn(JSON.stringify(parentType.name));
+    return () => column;
   }
   const field = parentType.getFields()[name];
   if (!field) throw new NotCompiled(`${parentType.name} has no field ${name}`);
