@@ -90,7 +90,7 @@ function createFigures(
 
 /** Lognormal around the median, with a tail of pauses. */
 function createLatency(medianMs: number, random: () => number): Latency {
-  const count = 20_000;
+  const count = 2_000;
   const all = Array.from({ length: count }, () => {
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const pauseMs = random() < 0.006 ? 3 + 14 * random() : 0;
