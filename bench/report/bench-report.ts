@@ -5,7 +5,7 @@ import { columnHeads, columns, figureCells } from './figures-table.ts';
 import { type Html, html } from './html.ts';
 import { count, formatNumber } from './numbers.ts';
 import { type Fact, writePage } from './page.ts';
-import { isMissed, ratioValue } from './ratios.ts';
+import { isMissed, ratioLines } from './ratios.ts';
 import { describeLoad, type Entry, scenarioSection } from './scenario-section.ts';
 
 /**
@@ -53,7 +53,7 @@ function verdictOf(entries: readonly Entry[], checks: readonly BudgetCheck[]): H
 
 function summary(scenarios: readonly (readonly [name: string, entries: readonly Entry[]])[]): Html {
   return html`<table class="wide">
-<thead><tr><th></th>${columnHeads(columns)}<th scope="col" class="text">ratio to limit</th></tr></thead>
+<thead><tr><th></th>${columnHeads(columns)}<th scope="col" class="text">ratio to its limits</th></tr></thead>
 <tbody>${scenarios.map(
     ([name, entries]) =>
       html`<tr><th scope="rowgroup" class="group" colspan="${columns.length + 2}">${name}</th></tr>${entries.map(summaryRow)}`,
@@ -63,7 +63,5 @@ function summary(scenarios: readonly (readonly [name: string, entries: readonly 
 function summaryRow({ anchor, result: { load, ours, ratios } }: Entry): Html {
   const failures = ours.errors > 0 ? html` <span class="over">${count(ours.errors, 'error')}</span>` : null;
   return html`<tr><th scope="row"><a href="#${anchor}">${describeLoad(load)}</a>${failures}</th>${figureCells(ours, columns)}
-<td class="text">${ratios.map(
-    (ratio) => html`<div class="ratio-line"><span class="muted">${ratio.name}</span> ${ratioValue(ratio)}</div>`,
-  )}</td></tr>`;
+<td class="text">${ratioLines(ratios)}</td></tr>`;
 }

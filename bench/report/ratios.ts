@@ -24,8 +24,25 @@ ${ratios.map((ratio) => html`<div class="ratio"><p><span>${ratio.name}</span>${r
   )}</svg></div></figure>`;
 }
 
+/** A line for each limit, with all ratios to it. */
+export function ratioLines(ratios: readonly Ratio[]): Html[] {
+  const byLimit = Map.groupBy(ratios.map(splitName), ({ limit }) => limit);
+  return [...byLimit].map(
+    ([limit, parts]) =>
+      html`<div class="ratios"><span>${limit}</span>${parts.map(
+        ({ what, ratio }) => html`<span><span class="muted">${what}</span> ${ratioValue(ratio)}</span>`,
+      )}</div>`,
+  );
+}
+
+/** `CPU against flat statements` by its parts. */
+function splitName(ratio: Ratio): { what: string; limit: string; ratio: Ratio } {
+  const [what, limit] = ratio.name.split(' against ');
+  return { what: what!, limit: limit ?? '', ratio };
+}
+
 /** The value, and its budget where it has one. */
-export function ratioValue({ value, budget }: Ratio): Html {
+function ratioValue({ value, budget }: Ratio): Html {
   const bound = budget && html` <span class="muted">${formatBound(budget)}</span> ${verdict(isWithin(value, budget))}`;
   return html`<span><b>${formatFigure(value)}</b>${bound}</span>`;
 }

@@ -22,10 +22,11 @@ ${figuresTable(result)}`,
 )}</section>`;
 }
 
-/** `32 connections, 10 s`. */
+/** `32 connections, 10 s`; without the seconds where there was a request or so and no load. */
 export function describeLoad({ connections, rate, seconds }: Load): string {
   const pace = rate === null ? '' : `${rate.toLocaleString('en')} req/s over `;
-  return `${pace}${count(connections, 'connection')}, ${formatNumber(seconds)} s`;
+  const time = seconds === 0 ? '' : `, ${formatNumber(seconds)} s`;
+  return `${pace}${count(connections, 'connection')}${time}`;
 }
 
 function latencyChart({ ours, limits }: ScenarioResult): Chart {
