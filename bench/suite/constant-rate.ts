@@ -2,7 +2,8 @@ import { cpuSeconds } from '../process-cpu.ts';
 import type { LoadFigures, Target } from './closed-loop.ts';
 import { OpenLoop } from './open-loop.ts';
 
-const connections = 64;
+/** Over which the requests go; one for which none is idle waits. */
+export const constantRateConnections = 64;
 
 /**
  * So many requests a second, latency counted from when each was to start.
@@ -10,7 +11,7 @@ const connections = 64;
  */
 export async function runConstantRate(target: Target, rate: number, seconds: number): Promise<LoadFigures> {
   const { port } = new URL(target.url);
-  const loop = new OpenLoop(Number(port), connections, target.isExpected);
+  const loop = new OpenLoop(Number(port), constantRateConnections, target.isExpected);
   try {
     const request = textOf(target);
     const cpuBefore = cpuSeconds(target.pid);
