@@ -6,6 +6,7 @@ import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
 import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
+import { benchLoad } from './load/load.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchSearch } from './search.ts';
@@ -63,6 +64,18 @@ program
   .option('--seconds <n>', 'of each measurement', Number, 2)
   .option('--minutes <n>', 'of the soak', Number, 1)
   .action(benchInference);
+program
+  .command('load')
+  .description(
+    'the cached and the uncached mix at the rates of the targets: latency by class, errors, wrong answers, CPU',
+  )
+  .addOption(new Option('--mix <which>', 'of the two').choices(['cached', 'uncached', 'both']).default('both'))
+  .option('--cached-rate <n>', 'requests a second', Number, 10_000)
+  .option('--uncached-rate <n>', 'requests a second', Number, 1_000)
+  .option('--seconds <n>', 'of each measurement', Number, 60)
+  .option('--warm-up-seconds <n>', 'of a growing load before it', Number, 60)
+  .option('--out <folder>', 'where the results go', 'bench-results')
+  .action(benchLoad);
 program
   .command('protection')
   .description('CPU of a request with access, limits and quotas against none of them, on four queries')
