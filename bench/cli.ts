@@ -9,6 +9,7 @@ import { benchInference } from './inference/cli.ts';
 import { benchLoad } from './load/load.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
+import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
 import { benchSemanticCache } from './semantic-cache.ts';
 
@@ -50,6 +51,14 @@ program
   .command('faults [names...]')
   .description('breaks each part of a running server under load; all faults when none is named')
   .action(benchFaults);
+program
+  .command('four-queries')
+  .description('CPU and requests a second of the four queries, beside the shortest ways to the same answers')
+  .option('--rounds <n>', 'in which ours and the limits take turns', Number, 7)
+  .option('--requests <n>', 'of a round', Number, 1_500)
+  .option('--scale <n>', 'features; other tables in proportion', Number, 20_000)
+  .option('--profile <folder>', 'where our server leaves a CPU profile')
+  .action(benchFourQueries);
 program
   .command('hit-path')
   .description('answers from the cache against a bare server that sends the same bytes')

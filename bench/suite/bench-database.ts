@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { startTestPostgres } from '../../src/testing/test-postgres.ts';
+
+/** A Postgres of the bench's own, with data. */
+export interface BenchDatabase {
+  readonly url: string;
+  /** Of the demo organization, which has the data. */
+  readonly userId: string;
+  readonly organizationId: string;
+  /** For what servers write. */
+  readonly dataDir: string;
+  remove(): Promise<void>;
+}
+
+/**
+ * Starts a Postgres and seeds it as `npm run seed` does; both run on this process's core.
+ * @param features the scale: 20,000 make 2,000 users, 100,000 test cases, 40,000 deployments, 20,000 conversations and
+ *   400,000 messages
+ */
+export async function startBenchDatabase(features: number): Promise<BenchDatabase> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
+  const database = await startTestPostgres({ max_connections: '200' });
+  const remove = async () => {
+    await database.remove();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  try {
+    const args = ['src/seed/cli.ts', '--scale', String(features)];
+    const env = { DATABASE_URL: database.url, DATA_DIR: dataDir };
+    execFileSync(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    return { url: database.url, ...(await findDemoUser(database.url)), dataDir, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function findDemoUser(url: string): Promise<{ userId: string; organizationId: string }> {
+  const client = postgres(url, { max: 1, fetch_types: false });
+  try {
+    const [row] = await client<{ userId: string; organizationId: string }[]>`
+      select id as "userId", organization_id as "organizationId" from users where email = 'ada@riverbank.example'`;
+    return row!;
+  } finally {
+    await client.end();
+  }
+}

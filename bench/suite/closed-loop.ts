@@ -1,0 +1,81 @@
+import autocannon from 'autocannon';
+import { cpuSeconds } from '../process-cpu.ts';
+import { LatencyRecord } from './latency.ts';
+
+/** A request that is sent over and over, and the process that answers it. */
+export interface Target {
+  readonly pid: number;
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  /** None for GET. */
+  readonly body?: string;
+  /** Whether an answer with status 2xx is the one wanted. */
+  isExpected(body: string): boolean;
+}
+
+/** How much of a load: one of the two. */
+export interface Amount {
+  readonly seconds?: number;
+  readonly requests?: number;
+}
+
+/** What a load has measured. */
+export interface LoadFigures {
+  readonly requests: number;
+  readonly requestsPerSecond: number;
+  /** Of the server's process, user and system, a request; null where it cannot be known. */
+  readonly cpuMicroseconds: number | null;
+  readonly latency: LatencyRecord;
+}
+
+/**
+ * As many requests as the connections can: each sends the next one when it has the answer to the last.
+ * @throws when a request failed or an answer was not the expected one
+ */
+export async function runClosedLoop(target: Target, connections: number, amount: Amount): Promise<LoadFigures> {
+  const { pid, url, method, headers, body, isExpected } = target;
+  const latency = new LatencyRecord();
+  let wrong: string | null = null;
+  const cpuBefore = cpuSeconds(pid);
+  const startMs = performance.now();
+  let lastMs = startMs;
+  let requests = 0;
+  const { non2xx, errors, mismatches } = await new Promise<autocannon.Result>((resolve, reject) => {
+    const load = autocannon(
+      {
+        url,
+        method,
+        headers: { ...headers },
+        ...(body !== undefined && { body }),
+        connections,
+        ...(amount.requests === undefined ? { duration: amount.seconds ?? 1 } : { amount: amount.requests }),
+        // How soon it sees that all requests are answered.
+        sampleInt: 20,
+        verifyBody(answer) {
+          const text = String(answer);
+          if (isExpected(text)) return true;
+          wrong ??= text;
+          return false;
+        },
+      },
+      (error, result) => (error ? reject(error) : resolve(result)),
+    );
+    load.on('response', (_client, _status, _bytes, responseMs) => {
+      lastMs = performance.now();
+      requests += 1;
+      latency.record(responseMs);
+    });
+  });
+  const spentSeconds = cpuSeconds(pid) - cpuBefore;
+  if (non2xx + errors + mismatches > 0 || requests === 0) {
+    const counts = `${requests} answers, ${non2xx} not 2xx, ${mismatches} not as expected, ${errors} errors`;
+    throw new Error(`${method} ${url}: ${counts}${wrong === null ? '' : `, such as ${String(wrong).slice(0, 300)}`}`);
+  }
+  return {
+    requests,
+    requestsPerSecond: (requests * 1_000) / (lastMs - startMs),
+    cpuMicroseconds: Number.isNaN(spentSeconds) ? null : (spentSeconds * 1e6) / requests,
+    latency,
+  };
+}

@@ -1,0 +1,79 @@
+import { findFreePort } from '../../src/testing/free-port.ts';
+import { createTestIssuer } from '../../src/testing/test-issuer.ts';
+import { type ServerProcess, startServer } from '../faults/server-process.ts';
+import { pin, serverCore } from '../process-cpu.ts';
+import type { BenchDatabase } from './bench-database.ts';
+
+const tokenSeconds = 86_400;
+
+/** Our server as in production, and a viewer of it. */
+export interface OwnServer extends ServerProcess {
+  /** Of the viewer: a token for reads and writes. */
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * The data of an operation.
+   * @throws when the answer has errors
+   */
+  ask(query: string, variables: unknown): Promise<Record<string, unknown>>;
+}
+
+export interface OwnServerOptions {
+  /** Beside what is as in production. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** The folder where the server leaves a CPU profile at its end, which takes some of it. */
+  readonly profile?: string | undefined;
+}
+
+/**
+ * Starts our server, a process on a core of its own, with everything on: tokens, limits, quotas (too high to be
+ * reached), metrics. Answers are not cached unless the environment says so.
+ */
+export async function startOwnServer(
+  database: BenchDatabase,
+  { environment = {}, profile }: OwnServerOptions = {},
+): Promise<OwnServer> {
+  const issuer = await createTestIssuer('EdDSA');
+  try {
+    const { jwksUrl, issuer: iss, audience, algorithms } = issuer.settings;
+    const server = await startServer(await findFreePort(), {
+      DATABASE_URL: database.url,
+      DATA_DIR: database.dataDir,
+      NODE_ENV: 'production',
+      DRAIN_DELAY_MS: '0',
+      AUTH_JWKS_URL: jwksUrl,
+      AUTH_ISSUER: iss,
+      AUTH_AUDIENCE: audience,
+      AUTH_ALGORITHMS: algorithms.join(','),
+      // All of the load is one viewer at one address.
+      RATE_LIMIT_VIEWER: '999999999999/60',
+      RATE_LIMIT_ADDRESS: '999999999999/60',
+      ...(profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }),
+      ...environment,
+    });
+    pin(server.pid, serverCore);
+    const { userId, organizationId } = database;
+    const exp = Math.floor(Date.now() / 1_000) + tokenSeconds;
+    const token = await issuer.sign({ userId, organizationId, scopes: ['read', 'write'] }, { exp });
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    return {
+      ...server,
+      headers,
+      ask: (query, variables) => ask(`${server.origin}/graphql`, headers, { query, variables }),
+      async stop() {
+        const end = await server.stop();
+        await issuer.close();
+        return end;
+      },
+    };
+  } catch (error) {
+    await issuer.close();
+    throw error;
+  }
+}
+
+async function ask(url: string, headers: Readonly<Record<string, string>>, body: object) {
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const { data, errors } = (await response.json()) as { data: Record<string, unknown>; errors?: unknown };
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data;
+}

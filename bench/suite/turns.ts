@@ -1,0 +1,79 @@
+import { median } from '../statistics.ts';
+import { type Amount, type LoadFigures, runClosedLoop, type Target } from './closed-loop.ts';
+import { LatencyRecord } from './latency.ts';
+import type { Figures, Ratio } from './results.ts';
+
+/** One of those that are compared. */
+export interface Side {
+  readonly name: string;
+  readonly target: Target;
+  /** Of the requests of the others, for one that answers many more in the same time; 1 by default. */
+  readonly share?: number;
+}
+
+const warmUpConnections = 32;
+
+export interface TurnOptions {
+  readonly connections: number;
+  readonly rounds: number;
+  readonly amount: Amount;
+}
+
+/** The rounds of each side, in its order. */
+export type Turns = ReadonlyMap<string, readonly LoadFigures[]>;
+
+/**
+ * Loads the sides until the compiler has made of them what it will make.
+ * @throws as measureInTurns
+ */
+export async function warmUp(sides: readonly Side[], requests = 2_000): Promise<void> {
+  for (const { target } of sides) await runClosedLoop(target, warmUpConnections, { requests });
+}
+
+/**
+ * Loads the sides one after the other, and all of them again in each round, so that what else the machine does meets all.
+ * @throws when a request failed or an answer was not the expected one
+ */
+export async function measureInTurns(sides: readonly Side[], options: TurnOptions): Promise<Turns> {
+  const { connections, rounds, amount } = options;
+  const amountOf = ({ share = 1 }: Side): Amount =>
+    amount.requests === undefined ? amount : { requests: Math.max(connections, Math.round(amount.requests * share)) };
+  const turns = new Map<string, LoadFigures[]>(sides.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const side of sides) {
+      turns.get(side.name)!.push(await runClosedLoop(side.target, connections, amountOf(side)));
+    }
+  }
+  return turns;
+}
+
+/** Medians of the rounds; latencies of all of them together. */
+export function figuresOf(rounds: readonly LoadFigures[]): Figures {
+  const latency = new LatencyRecord();
+  for (const round of rounds) latency.add(round.latency);
+  const cpu = rounds.map(({ cpuMicroseconds }) => cpuMicroseconds);
+  return {
+    requestsPerSecond: median(rounds.map(({ requestsPerSecond }) => requestsPerSecond)),
+    cpuMicroseconds: cpu.every((each) => each !== null) ? median(cpu) : null,
+    latency: latency.summary(),
+    errors: 0,
+  };
+}
+
+/** CPU per request of one side against another's; null where it cannot be known. */
+export function cpuRatio(turns: Turns, own: string, other: string, budget: Ratio['budget'] = null): Ratio | null {
+  const [ours, theirs] = [turns.get(own)!, turns.get(other)!];
+  const rounds = ours.flatMap(({ cpuMicroseconds }, round) => {
+    const otherCpu = theirs[round]!.cpuMicroseconds;
+    return cpuMicroseconds === null || otherCpu === null ? [] : [cpuMicroseconds / otherCpu];
+  });
+  if (rounds.length === 0) return null;
+  return { name: `CPU against ${other}`, value: median(rounds), rounds, budget };
+}
+
+/** Requests a second of one side against another's. */
+export function rateRatio(turns: Turns, own: string, other: string, budget: Ratio['budget'] = null): Ratio {
+  const [ours, theirs] = [turns.get(own)!, turns.get(other)!];
+  const rounds = ours.map(({ requestsPerSecond }, round) => requestsPerSecond / theirs[round]!.requestsPerSecond);
+  return { name: `requests a second against ${other}`, value: median(rounds), rounds, budget };
+}
