@@ -7,6 +7,8 @@ import { benchFaults } from './faults/cli.ts';
 import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchLoad } from './load/load.ts';
+import { benchSpike } from './load/spike.ts';
+import { benchStress } from './load/stress.ts';
 import { benchProtection } from './protection.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
@@ -110,4 +112,27 @@ program
   .option('--entries <n>', 'of the cache', Number, 1_000)
   .option('--seed <n>', 'of their order', Number, 1)
   .action(benchSemanticCache);
+program
+  .command('spike')
+  .description(
+    'from a tenth of the breaking rate to five times it and back: what becomes of requests, and how long until normal',
+  )
+  .addOption(new Option('--mix <which>', 'of the two').choices(['cached', 'uncached']).default('uncached'))
+  .option('--breaking-rate <n>', 'requests a second; by default it is looked for first', Number)
+  .option('--from <n>', 'requests a second where that search begins', Number, 100)
+  .option('--seconds <n>', 'of the spike', Number, 5)
+  .option('--out <folder>', 'where the results go', 'bench-results')
+  .action(benchSpike);
+program
+  .command('stress')
+  .description(
+    'up to the breaking point, beyond, and back: where p95 leaves its budget, what is shed, and the recovery',
+  )
+  .addOption(new Option('--mix <which>', 'of the two').choices(['cached', 'uncached']).default('uncached'))
+  .option('--from <n>', 'requests a second of the first step', Number, 100)
+  .option('--most <n>', 'requests a second', Number, 50_000)
+  .option('--step-seconds <n>', 'of each step', Number, 10)
+  .option('--recovery-seconds <n>', 'at half of the breaking rate', Number, 30)
+  .option('--out <folder>', 'where the results go', 'bench-results')
+  .action(benchStress);
 await program.parseAsync();

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { findFreePort } from '../../src/testing/free-port.ts';
 import { type ServerProcess, startServer } from '../faults/server-process.ts';
 import { createReport, type Report } from '../inference/report.ts';
-import { createProduction, pin } from '../load/production.ts';
+import { createProduction } from '../load/production.ts';
 import { faultsOf, type Phase, type RunReport } from '../load/run-report.ts';
 import { type OpenLoop, startOpenLoop } from '../load/running-load.ts';
+import { pin, serverCore } from '../process-cpu.ts';
 import type { Tenant } from './tenants.ts';
 
 const connections = 64;
@@ -63,7 +64,7 @@ async function measure(
   const profiling = profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` };
   const port = await findFreePort();
   const server = await startServer(port, { ...environment, ...profiling });
-  pin(server.pid, 0);
+  pin(server.pid, serverCore);
   const load = await startOpenLoop({
     port,
     tenants,

@@ -112,9 +112,10 @@ export function createMix(tenants: readonly Tenant[], zipfExponent: number, seed
     const place = rank();
     const number = place % documentCount;
     const variables = variablesOf(number, Math.floor(place / documentCount), tenant);
-    if (random.chance(postShare)) return post({ documentId: idOf(number), variables }, token, 'critical');
+    const check = checkOf(number, variables);
+    if (random.chance(postShare)) return { ...post({ documentId: idOf(number), variables }, token, 'critical'), check };
     const path = `/graphql/${idOf(number)}?variables=${encodeURIComponent(JSON.stringify(variables))}`;
-    return { method: 'GET', path, body: '', token, kind: 'critical' };
+    return { method: 'GET', path, body: '', token, kind: 'critical', check };
   };
 }
 
@@ -140,7 +141,12 @@ function documentOf(number: number): string {
   return `query Screen${number}${variables} { ${field} { ${id}${[first, ...chosen].join(' ')} } }`;
 }
 
-function variablesOf(number: number, choice: number, { features, conversations, sites }: Tenant): object {
+interface Variables {
+  readonly id?: string;
+  readonly first?: number;
+}
+
+function variablesOf(number: number, choice: number, { features, conversations, sites }: Tenant): Variables {
   const object = number * 7 + choice * 131;
   const ofList = (ids: readonly string[]) => ids[object % ids.length]!;
   switch (kindOf(number)) {
@@ -155,6 +161,16 @@ function variablesOf(number: number, choice: number, { features, conversations, 
     default:
       return { first: [20, 50, 10][choice]! };
   }
+}
+
+/** Whether it is the object that was asked for, or a page as long as it may be: a cache could give another's. */
+function checkOf(number: number, { id, first = 0 }: Variables): (data: unknown) => boolean {
+  const [, field] = heads[kindOf(number)];
+  const name = field.split('(')[0]!;
+  return (data) => {
+    const found = (data as Record<string, { id?: string; nodes?: unknown[] } | null>)[name];
+    return id === undefined ? (found?.nodes?.length ?? 0) <= first : found?.id === id;
+  };
 }
 
 const hourMs = 3_600_000;

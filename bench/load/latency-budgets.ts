@@ -1,27 +1,35 @@
+import { findBudget } from '../budgets.ts';
 import { type Latencies, type RequestClass, requestClasses, type Tick } from './run-report.ts';
 
-type Percentile = 'p50Ms' | 'p95Ms' | 'p99Ms';
+const names = { critical: 'critical-reads', standard: 'standard-reads', bulk: 'bulk-operations' } as const;
 
-/** Of the targets, table "Speed and size". */
-export const latencyBudgets: Readonly<Record<RequestClass, Partial<Record<Percentile, number>>>> = {
-  critical: { p50Ms: 10, p95Ms: 100 },
-  standard: { p50Ms: 100, p95Ms: 200, p99Ms: 800 },
-  bulk: { p95Ms: 1_000 },
-};
+/** Of p95, in milliseconds. */
+export const p95Budgets = Object.fromEntries(
+  requestClasses.map((kind) => [kind, findBudget(`${names[kind]}-p95`).bound]),
+) as Readonly<Record<RequestClass, number>>;
 
-/** Each percentile that has a budget, with it. */
-export function budgetsOf(kind: RequestClass): [name: Percentile, limitMs: number][] {
-  return Object.entries(latencyBudgets[kind]) as [Percentile, number][];
+/** Each percentile that has a budget, under the budget's id; of classes that requests were of. */
+export function latencyFigures(classes: Readonly<Record<RequestClass, Latencies>>): { id: string; value: number }[] {
+  const { critical, standard, bulk } = classes;
+  const figures = [
+    { id: 'critical-reads-p50', value: critical.p50Ms, count: critical.count },
+    { id: 'critical-reads-p95', value: critical.p95Ms, count: critical.count },
+    { id: 'standard-reads-p50', value: standard.p50Ms, count: standard.count },
+    { id: 'standard-reads-p95', value: standard.p95Ms, count: standard.count },
+    { id: 'standard-reads-p99', value: standard.p99Ms, count: standard.count },
+    { id: 'bulk-operations-p95', value: bulk.p95Ms, count: bulk.count },
+  ];
+  return figures.filter(({ count }) => count > 0).map(({ id, value }) => ({ id, value }));
 }
 
-/** Classes whose p95 is over its budget, with it. */
+/** Classes whose p95 is over its budget. */
 export function classesOverBudget(classes: Readonly<Record<RequestClass, Latencies>>): RequestClass[] {
-  return requestClasses.filter((kind) => classes[kind].p95Ms > latencyBudgets[kind].p95Ms!);
+  return requestClasses.filter((kind) => classes[kind].p95Ms > p95Budgets[kind]);
 }
 
 /** Whether a second was as it should be: each class in its budget where enough came to say, and nothing but right answers. */
 export function isNormal({ outcomes, p95Ms }: Tick): boolean {
-  const isQuick = requestClasses.every((kind) => (p95Ms[kind] ?? 0) <= latencyBudgets[kind].p95Ms!);
+  const isQuick = requestClasses.every((kind) => (p95Ms[kind] ?? 0) <= p95Budgets[kind]);
   return isQuick && Object.keys(outcomes).every((outcome) => outcome === 'ok');
 }
 
@@ -32,6 +40,6 @@ export function isNormal({ outcomes, p95Ms }: Tick): boolean {
 export function secondsUntilNormal(ticks: readonly Tick[], sinceMs: number): number | null {
   const later = ticks.filter(({ atMs }) => atMs > sinceMs);
   const lastBad = later.findLastIndex((tick) => !isNormal(tick));
-  if (lastBad === later.length - 1 && later.length > 0) return null;
+  if (lastBad === later.length - 1) return null;
   return lastBad < 0 ? 0 : (later[lastBad]!.atMs - sinceMs) / 1_000;
 }

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { findFreePort } from '../../src/testing/free-port.ts';
 import { type ServerProcess, startServer } from '../faults/server-process.ts';
 import { complaintsOf } from '../faults/world.ts';
-import { type Production, pin } from './production.ts';
+import { pin, serverCore } from '../process-cpu.ts';
+import type { Production } from './production.ts';
 import { type OpenLoop, startOpenLoop } from './running-load.ts';
 import { workLeft } from './server-figures.ts';
 
@@ -37,7 +38,7 @@ export async function startLoadedServer(options: LoadedServerOptions): Promise<L
     NODE_OPTIONS: preloads.map((url) => `--import=${url}`).join(' '),
     ...environment,
   });
-  pin(server.pid, 0);
+  pin(server.pid, serverCore);
   const load = await startOpenLoop({
     port,
     tenants: production.tenants,

@@ -1,12 +1,11 @@
 /** What load benches start servers in: settings as in production, people with tokens, and a core for the server alone. */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createTestIssuer } from '../../src/testing/test-issuer.ts';
 import { mixManifest } from '../cached-mix/mix.ts';
 import { createTenants, type Tenant } from '../cached-mix/tenants.ts';
 import { createWorld } from '../faults/world.ts';
+import { loadCore, pin } from '../process-cpu.ts';
 import { uncachedManifest } from './uncached-mix.ts';
 
 export interface Production {
@@ -18,7 +17,7 @@ export interface Production {
 
 /** A Postgres with eight organizations, a Redis and an issuer of tokens, on the last core with this process. */
 export async function createProduction(): Promise<Production> {
-  pin(process.pid, availableParallelism() - 1);
+  pin(process.pid, loadCore);
   const world = await createWorld();
   const issuer = await createTestIssuer('EdDSA');
   const path = join(world.environment.DATA_DIR!, 'trusted-documents.json');
@@ -43,13 +42,4 @@ export async function createProduction(): Promise<Production> {
       await Promise.all([world.close(), issuer.close()]);
     },
   };
-}
-
-/** What a process starts later is pinned with it; nothing happens where that cannot be said. */
-export function pin(pid: number, core: number): void {
-  try {
-    execFileSync('taskset', ['-apc', String(core), String(pid)], { stdio: 'ignore' });
-  } catch {
-    console.warn('taskset is not there: the server shares its core with the load');
-  }
 }

@@ -1,6 +1,4 @@
 /** What a server's /metrics says of itself. */
-import { readdirSync, readFileSync } from 'node:fs';
-
 export class ServerMetrics {
   readonly #text: string;
 
@@ -42,21 +40,6 @@ export function boundBetween(before: ServerMetrics, after: ServerMetrics, name: 
   const sorted = counts.toSorted(([a], [b]) => a - b);
   const total = sorted.at(-1)?.[1] ?? 0;
   return total === 0 ? Number.NaN : sorted.find(([, count]) => count >= share * total)![0];
-}
-
-/** CPU of all threads of a process that are there now, in microseconds; on Linux. */
-export function cpuMicrosecondsOf(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  return threads.reduce((sum, thread) => sum + readNanoseconds(`/proc/${pid}/task/${thread}/schedstat`) / 1_000, 0);
-}
-
-/** 0: the thread has just ended. */
-function readNanoseconds(path: string): number {
-  try {
-    return Number(readFileSync(path, 'utf8').split(' ')[0]);
-  } catch {
-    return 0;
-  }
 }
 
 export interface PoolFigures {
