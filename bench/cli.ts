@@ -6,6 +6,7 @@ import { benchDeepPages } from './deep-pages.ts';
 import { benchFaults } from './faults/cli.ts';
 import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
+import { benchEndurance } from './load/endurance.ts';
 import { benchLoad } from './load/load.ts';
 import { benchSpike } from './load/spike.ts';
 import { benchStress } from './load/stress.ts';
@@ -49,6 +50,15 @@ program
   .command('deep-pages')
   .description('page 1 against page 5,000 by cursor, on a database of at least 500,000 features')
   .action(benchDeepPages);
+program
+  .command('endurance')
+  .description('both mixes with writes for an hour: RSS, heap, event-loop delay and handles over time; a leak fails')
+  .option('--minutes <n>', 'how long', Number, 60)
+  .option('--cached-rate <n>', 'requests a second', Number, 2_000)
+  .option('--uncached-rate <n>', 'requests a second', Number, 200)
+  .option('--plant-leak', 'keep 1 kB of each request in the server, which has to fail', false)
+  .option('--out <folder>', 'where the results go', 'bench-results')
+  .action(benchEndurance);
 program
   .command('faults [names...]')
   .description('breaks each part of a running server under load; all faults when none is named')

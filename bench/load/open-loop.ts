@@ -36,6 +36,7 @@ const unanswered = new Set<Waiting>();
 /** Those of them that wait for a connection. */
 const unsent = new Set<Waiting>();
 const random = createRandom('load');
+let shown = 0;
 const nextRequest = await createRequests();
 process.send!('ready');
 for await (const [wanted] of on(process, 'message')) process.send!(await run(wanted as Run));
@@ -90,9 +91,16 @@ function begin(dueMs: number, firstMs: number, recorder: Recorder): void {
       const isCompared = outcome === 'ok' && check !== undefined && random.chance(comparedShare);
       if (isCompared) recorder.compared += 1;
       const isWrong = isCompared && !check(dataOf(answer!));
+      if (isWrong) show(request, answer!);
       recorder.ended(dueMs, request.kind, isWrong ? 'wrong answer' : outcome, latencyMs);
     },
   });
+}
+
+/** The first ones: many are wrong in one way. */
+function show({ path, body }: MixRequest, answer: Answer): void {
+  shown += 1;
+  if (shown <= 3) console.error(`wrong answer to ${path} ${body}\n  ${answer.body().slice(0, 500)}`);
 }
 
 function start(next: Waiting): void {

@@ -74,7 +74,7 @@ export function shareOf({ outcomes }: Pick<RunReport, 'outcomes'>, outcome: stri
 /** One line of a ramp. */
 export function describeStep({ rate, run }: Step): string {
   const { critical, standard, bulk } = run.classes;
-  const p95 = [critical, standard, bulk].map(({ p95Ms }) => p95Ms.toFixed(0)).join(', ');
+  const p95 = [critical, standard, bulk].map(({ p95Ms, count }) => (count === 0 ? '–' : p95Ms.toFixed(0))).join(', ');
   const others = faultsOf(run.outcomes, ['shed']).map(([outcome, count]) => `, ${count} ${outcome}`);
   const shed = (shareOf(run, 'shed') * 100).toFixed(1);
   return `${rate} req/s: ${run.answeredPerSecond.toFixed(0)} right a second, ${shed} % shed${others.join('')}; p95 critical, standard, bulk ${p95} ms`;

@@ -180,7 +180,7 @@ function documentSearch({ documents: titles }: KnownTenant, random: Random, mode
   const place = random.integer(0, titles.length - 1);
   return {
     document: 'DocumentSearch',
-    variables: { query: `topic${place + 1} ${random.pick(['guide', 'steps', 'help'])}`, mode },
+    variables: { query: `topic${place + 1} ${random.pick(['guide', 'steps'])}`, mode },
     check: (data) =>
       (data as { searchDocuments: { document: { title: string } }[] }).searchDocuments.some(
         ({ document }) => document.title === titles[place],
