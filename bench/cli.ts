@@ -7,6 +7,8 @@ import { benchFaults } from './faults/cli.ts';
 import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchEndurance } from './load/endurance.ts';
+import { benchGrowth } from './load/growth.ts';
+import { readScales } from './load/growth-scales.ts';
 import { benchLoad } from './load/load.ts';
 import { benchSpike } from './load/spike.ts';
 import { benchStress } from './load/stress.ts';
@@ -71,6 +73,19 @@ program
   .option('--scale <n>', 'features; other tables in proportion', Number, 20_000)
   .option('--profile <folder>', 'where our server leaves a CPU profile')
   .action(benchFourQueries);
+program
+  .command('growth')
+  .description('CPU of a request by the rows it returns, and by the rows that are stored')
+  .option(
+    '--scales <list>',
+    'features stored, by rising number, separated by commas',
+    readScales,
+    [10_000, 100_000, 1_000_000],
+  )
+  .option('--rounds <n>', 'in turns', Number, 7)
+  .option('--requests <n>', 'of a round, for each query', Number, 400)
+  .option('--out <folder>', 'where the results go', 'bench-results')
+  .action(benchGrowth);
 program
   .command('hit-path')
   .description('answers from the cache against a bare server that sends the same bytes')

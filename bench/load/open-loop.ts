@@ -8,7 +8,7 @@ import { on, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createRandom } from '../../src/seed/random.ts';
 import { createMix, type MixRequest } from '../cached-mix/mix.ts';
-import { type Answer, Connection } from './connection.ts';
+import { type Answer, Connection, requestText } from './connection.ts';
 import { readKnownTenants } from './known-objects.ts';
 import { dataOf, outcomeOf } from './outcome.ts';
 import { Recorder } from './recorder.ts';
@@ -117,7 +117,7 @@ function open(): Connection {
 
 function send(connection: Connection, sent: Waiting): void {
   sent.connection = connection;
-  connection.send(textOf(sent.request), (answer) => {
+  connection.send(requestText(sent.request), (answer) => {
     end(sent, outcomeOf(answer), answer);
     const [next] = unsent;
     if (next === undefined) idle.push(connection);
@@ -142,10 +142,4 @@ function giveUpLate(): void {
     end(late, 'timed out', null);
     late.connection?.abandon();
   }
-}
-
-function textOf({ method, path, body, token }: MixRequest): string {
-  const head = `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: application/json\r\n`;
-  if (method === 'GET') return `${head}\r\n`;
-  return `${head}content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }
