@@ -1,4 +1,5 @@
 import { Option, program } from 'commander';
+import { StartupError } from '../src/errors.ts';
 import { benchCachedMix } from './cached-mix/cli.ts';
 import { benchCdn } from './cdn.ts';
 import { benchConsistency } from './consistency.ts';
@@ -8,7 +9,6 @@ import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchEndurance } from './load/endurance.ts';
 import { benchGrowth } from './load/growth.ts';
-import { readScales } from './load/growth-scales.ts';
 import { benchLoad } from './load/load.ts';
 import { benchSpike } from './load/spike.ts';
 import { benchStress } from './load/stress.ts';
@@ -17,8 +17,19 @@ import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
 import { benchSemanticCache } from './semantic-cache.ts';
+import { benchSuite } from './suite/cli.ts';
 
-program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
+program
+  .name('npm run bench --')
+  .enablePositionalOptions()
+  .description('Figures of this server, each as a ratio measured in one run; without a command all of the suite.')
+  .option('--only <names...>', 'scenarios, by the beginnings of their names')
+  .option('--connections <list>', 'separated by commas', numbers, [1, 32, 256])
+  .option('--seconds <n>', 'of a round', Number, 1)
+  .option('--rounds <n>', 'in which ours and the limits take turns', Number, 5)
+  .option('--scale <n>', 'features, at least 300; other tables in proportion', Number, 20_000)
+  .option('--out <folder>', 'where the result is written', 'bench-results')
+  .action(benchSuite);
 program
   .command('cached-mix')
   .description(
@@ -70,6 +81,8 @@ program
   .description('CPU and requests a second of the four queries, beside the shortest ways to the same answers')
   .option('--rounds <n>', 'in which ours and the limits take turns', Number, 7)
   .option('--requests <n>', 'of a round', Number, 1_500)
+  .option('--connections <list>', 'separated by commas', numbers, [1, 32])
+  .option('--only <names...>', 'beginnings of their names, such as features')
   .option('--scale <n>', 'features; other tables in proportion', Number, 20_000)
   .option('--profile <folder>', 'where our server leaves a CPU profile')
   .action(benchFourQueries);
@@ -79,7 +92,7 @@ program
   .option(
     '--scales <list>',
     'features stored, by rising number, separated by commas',
-    readScales,
+    numbers,
     [10_000, 100_000, 1_000_000],
   )
   .option('--rounds <n>', 'in turns', Number, 7)
@@ -160,4 +173,14 @@ program
   .option('--recovery-seconds <n>', 'at half of the breaking rate', Number, 30)
   .option('--out <folder>', 'where the results go', 'bench-results')
   .action(benchStress);
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof StartupError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+function numbers(list: string): number[] {
+  return list.split(',').map(Number);
+}

@@ -4,9 +4,10 @@ import { findFreePort } from '../../src/testing/free-port.ts';
 import { type ServerProcess, startServer } from '../faults/server-process.ts';
 import { createReport, type Report } from '../inference/report.ts';
 import { createProduction } from '../load/production.ts';
-import { faultsOf, type Phase, type RunReport } from '../load/run-report.ts';
+import { faultsOf, type RunReport } from '../load/run-report.ts';
 import { type OpenLoop, startOpenLoop } from '../load/running-load.ts';
 import { pin, serverCore } from '../process-cpu.ts';
+import type { Phase } from '../suite/open-loop.ts';
 import type { Tenant } from './tenants.ts';
 
 const connections = 64;

@@ -5,9 +5,10 @@ import { createRandom } from '../../src/seed/random.ts';
 import { cpuSeconds } from '../process-cpu.ts';
 import { percentile } from '../statistics.ts';
 import { type BenchDatabase, startBenchDatabase } from '../suite/bench-database.ts';
+import { Connection } from '../suite/connection.ts';
 import { type OwnServer, startOwnServer } from '../suite/own-server.ts';
-import { Connection, requestText } from './connection.ts';
 import { outcomeOf } from './outcome.ts';
+import { requestText } from './request-text.ts';
 
 export interface GrowthQuery {
   readonly name: string;
@@ -33,11 +34,16 @@ export interface GrowthServer {
   readonly server: OwnServer;
   /** As many requests, at places of their own. */
   measure(query: GrowthQuery, requests: number): Promise<Cost>;
+  /** Of an answer, on average over places: items of lists, however deep. */
+  meanRows(query: GrowthQuery): Promise<number>;
   stop(): Promise<void>;
 }
 
 const connections = 8;
 const placeCount = 1_000;
+const countedPlaces = 100;
+/** A page of this many is to be full wherever it begins. */
+const largestPage = 100;
 
 /** Seeds so many features, the rest in proportion, in a folder that goes with it. */
 export async function startGrowthServer(scale: number): Promise<GrowthServer> {
@@ -58,6 +64,13 @@ export async function startGrowthServer(scale: number): Promise<GrowthServer> {
       scale,
       server,
       measure: (query, requests) => measure({ server, client, places }, query, requests),
+      meanRows: async (query) => {
+        let rows = 0;
+        for (const place of places.slice(0, countedPlaces)) {
+          rows += countRows(await server.ask(query.query, query.variables(place)));
+        }
+        return rows / countedPlaces;
+      },
       stop,
     };
   } catch (error) {
@@ -73,18 +86,27 @@ async function findPlaces(
 ): Promise<Place[]> {
   const rows = await client<{ id: string; until: string }[]>`
     select id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as until
-    from (select id, created_at from features where organization_id = ${organizationId} order by random() limit ${placeCount}) as picked`;
+    from (
+      select id, created_at from (
+        select id, created_at from features where organization_id = ${organizationId}
+        order by created_at, features.id offset ${largestPage}
+      ) as inner_ones order by random() limit ${placeCount}
+    ) as picked`;
   const query = `query ($range: TimeRange!) {
     features(first: 1, filter: { createdAt: $range }) { edges { cursor } } }`;
   const places: Place[] = [];
   for (const { id, until } of rows) {
     const range = { from: '2000-01-01T00:00:00Z', to: until };
     const { features } = (await server.ask(query, { range })) as { features: { edges: { cursor: string }[] } };
-    // None: it is the first one made.
-    const cursor = features.edges[0]?.cursor;
-    if (cursor !== undefined) places.push({ id: encodeGlobalId('Feature', id), cursor });
+    places.push({ id: encodeGlobalId('Feature', id), cursor: features.edges[0]!.cursor });
   }
   return places;
+}
+
+function countRows(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const own = Array.isArray(value) ? value.length : 0;
+  return Object.values(value).reduce<number>((sum, each) => sum + countRows(each), own);
 }
 
 interface Measuring {

@@ -1,4 +1,5 @@
 /** How a request's cost grows: in proportion to the rows it returns, and not with the rows that are stored. */
+import { StartupError } from '../../src/errors.ts';
 import { createReport, type Report } from '../inference/report.ts';
 import { loadCore, pin } from '../process-cpu.ts';
 import { median } from '../statistics.ts';
@@ -16,6 +17,8 @@ export interface GrowthOptions {
   readonly out: string;
 }
 
+/** Of features: pages of 100 begin anywhere but in the last 100. */
+const leastScale = 1_000;
 const firsts = [1, 3, 10, 30, 100];
 /** What was measured by what the line says, or the other way round. */
 const lineLimit = 1.2;
@@ -53,6 +56,11 @@ const storedQueries: readonly GrowthQuery[] = [
 /** Fails at the end of the process where the cost leaves the line, or grows with what is stored. */
 export async function benchGrowth(options: GrowthOptions): Promise<void> {
   const { scales } = options;
+  if (
+    !scales.every((scale, at) => Number.isInteger(scale) && scale >= Math.max(leastScale, (scales[at - 1] ?? 0) + 1))
+  ) {
+    throw new StartupError(`--scales is "${scales}": expected rising whole numbers from ${leastScale} on`);
+  }
   pin(process.pid, loadCore);
   const report = createReport();
   const servers: GrowthServer[] = [];
@@ -72,7 +80,7 @@ export async function benchGrowth(options: GrowthOptions): Promise<void> {
 }
 
 interface Returned {
-  /** Rows of each answer, by `firsts`. */
+  /** Of an answer on average, by `firsts`. */
   readonly rows: readonly number[];
   readonly costs: readonly Cost[];
   readonly own: LinearFit;
@@ -92,7 +100,8 @@ async function measureReturned(server: GrowthServer, { rounds, requests }: Growt
     measure: () => server.measure(each, Math.ceil(requests * (1 + 4 / firsts[index]!))),
   }));
   const costs = await inTurns(sides, rounds);
-  const rows = await Promise.all(firsts.map(async (first) => countRows(await server.server.ask(query, { first }))));
+  const rows: number[] = [];
+  for (const each of queries) rows.push(await server.meanRows(each));
   const pointsOf = (of: (cost: Cost) => number) => costs.map((cost, index) => [rows[index]!, of(cost)] as const);
   return {
     rows,
@@ -100,13 +109,6 @@ async function measureReturned(server: GrowthServer, { rounds, requests }: Growt
     own: fitLine(pointsOf(({ ownMicroseconds }) => ownMicroseconds)),
     postgres: fitLine(pointsOf(({ postgresMicroseconds }) => postgresMicroseconds)),
   };
-}
-
-/** Items of lists, however deep. */
-function countRows(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  const own = Array.isArray(value) ? value.length : 0;
-  return Object.values(value).reduce<number>((sum, each) => sum + countRows(each), own);
 }
 
 interface Stored {
@@ -156,7 +158,7 @@ function describeReturned({ rows, costs, own, postgres }: Returned, report: Repo
   for (const [index, first] of firsts.entries()) {
     const { ownMicroseconds, postgresMicroseconds, p50Ms } = costs[index]!;
     report.figure(
-      `first: ${first}, ${rows[index]} rows: CPU ${ownMicroseconds.toFixed(0)} µs, Postgres' ${postgresMicroseconds.toFixed(0)} µs, p50 ${p50Ms.toFixed(1)} ms`,
+      `first: ${first}, ${rows[index]!.toFixed(0)} rows: CPU ${ownMicroseconds.toFixed(0)} µs, Postgres' ${postgresMicroseconds.toFixed(0)} µs, p50 ${p50Ms.toFixed(1)} ms`,
     );
   }
   for (const [name, fit] of [['CPU', own] as const, ["Postgres' CPU", postgres] as const]) {

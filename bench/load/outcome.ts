@@ -1,4 +1,4 @@
-import type { Answer } from './connection.ts';
+import type { Answer } from '../suite/connection.ts';
 import type { Outcome } from './run-report.ts';
 
 // No text of ours can hold it: a quote inside of a JSON text is escaped.

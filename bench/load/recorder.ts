@@ -1,18 +1,10 @@
-import { createHistogram } from 'node:perf_hooks';
 import { percentile } from '../statistics.ts';
-import {
-  type Latencies,
-  type Outcome,
-  type RequestClass,
-  type RunReport,
-  requestClasses,
-  type Tick,
-} from './run-report.ts';
+import { LatencyRecord } from '../suite/latency.ts';
+import type { Phase } from '../suite/open-loop.ts';
+import { type Outcome, type RequestClass, type RunReport, requestClasses, type Tick } from './run-report.ts';
 
 /** Fewer say nothing of a second's p95. */
 const leastOfTick = 10;
-
-type Histogram = ReturnType<typeof createHistogram>;
 
 interface TickRecord {
   readonly outcomes: Record<Outcome, number>;
@@ -21,23 +13,22 @@ interface TickRecord {
 
 /** Counts what becomes of the requests of one run. */
 export class Recorder {
+  /** Of each phase, from the beginning of the run. */
   readonly #startsMs: readonly number[];
-  readonly #all = createHistogram();
-  readonly #classes = byClass(() => createHistogram());
-  readonly #lateness = createHistogram();
+  readonly #all = new LatencyRecord();
+  readonly #classes = byClass(() => new LatencyRecord());
+  readonly #counts = byClass(() => 0);
   readonly #phases: Record<Outcome, number>[];
   readonly #ticks: TickRecord[] = [];
   compared = 0;
 
-  /** @param phaseStartsMs - of each phase, from the beginning of the run */
-  constructor(phaseStartsMs: readonly number[]) {
-    this.#startsMs = phaseStartsMs;
-    this.#phases = phaseStartsMs.map(() => ({}));
-  }
-
-  /** How late a request began. */
-  began(lateMs: number): void {
-    this.#lateness.record(microseconds(lateMs));
+  constructor(phases: readonly Phase[]) {
+    let endMs = 0;
+    this.#startsMs = phases.map(({ seconds }) => {
+      endMs += seconds * 1_000;
+      return endMs - seconds * 1_000;
+    });
+    this.#phases = phases.map(() => ({}));
   }
 
   /** @param dueMs - from the beginning of the run */
@@ -46,9 +37,10 @@ export class Recorder {
     const phase = this.#phases[this.#startsMs.findLastIndex((startMs) => startMs <= dueMs)]!;
     for (const counts of [tick.outcomes, phase]) counts[outcome] = (counts[outcome] ?? 0) + 1;
     if (outcome === 'shed') return;
-    this.#all.record(microseconds(latencyMs));
-    this.#classes[kind].record(microseconds(latencyMs));
+    this.#all.record(latencyMs);
+    this.#classes[kind].record(latencyMs);
     tick.latenciesMs[kind].push(latencyMs);
+    this.#counts[kind] += 1;
   }
 
   #tickAt(second: number): TickRecord {
@@ -57,8 +49,11 @@ export class Recorder {
     return this.#ticks[second]!;
   }
 
-  /** @param tookSeconds - until the last answer was there */
-  report(tookSeconds: number): RunReport {
+  /**
+   * @param tookSeconds - until the last request had ended
+   * @param lateP99Ms - of the beginnings
+   */
+  report(tookSeconds: number, lateP99Ms: number): RunReport {
     const outcomes: Record<Outcome, number> = {};
     for (const phase of this.#phases) {
       for (const [outcome, count] of Object.entries(phase)) outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
@@ -67,28 +62,17 @@ export class Recorder {
       answeredPerSecond: (outcomes.ok ?? 0) / tookSeconds,
       outcomes,
       phaseOutcomes: this.#phases,
-      all: describe(this.#all),
-      classes: byClass((kind) => describe(this.#classes[kind])),
+      all: this.#all.summary(),
+      classes: byClass((kind) => ({ ...this.#classes[kind].summary(), count: this.#counts[kind] })),
       ticks: this.#ticks.map(describeTick),
       compared: this.compared,
-      lateP99Ms: this.#lateness.percentile(99) / 1_000,
+      lateP99Ms,
     };
   }
 }
 
 function byClass<Value>(make: (kind: RequestClass) => Value): Record<RequestClass, Value> {
   return Object.fromEntries(requestClasses.map((kind) => [kind, make(kind)])) as Record<RequestClass, Value>;
-}
-
-/** At least 1, as a histogram wants it. */
-function microseconds(milliseconds: number): number {
-  return Math.max(1, Math.round(milliseconds * 1_000));
-}
-
-function describe(histogram: Histogram): Latencies {
-  const atMs = (share: number) => (histogram.count === 0 ? 0 : histogram.percentile(share) / 1_000);
-  const maxMs = histogram.count === 0 ? 0 : histogram.max / 1_000;
-  return { count: histogram.count, p50Ms: atMs(50), p95Ms: atMs(95), p99Ms: atMs(99), maxMs };
 }
 
 function describeTick({ outcomes, latenciesMs }: TickRecord, index: number): Tick {

@@ -1,5 +1,7 @@
 /** What the process of the load is told, and what it answers. */
 import type { Tenant } from '../cached-mix/tenants.ts';
+import type { Phase } from '../suite/open-loop.ts';
+import type { Latency } from '../suite/results.ts';
 
 /** As the targets name them: cached or a single object; nested lists, searches and single writes; many rows written at once. */
 export const requestClasses = ['critical', 'standard', 'bulk'] as const;
@@ -26,21 +28,11 @@ export interface LoadOptions {
   readonly databaseUrl: string;
 }
 
-export interface Phase {
-  /** Requests a second. */
-  readonly rate: number;
-  readonly seconds: number;
-}
-
 /** Each message after it: phases without a pause between them. */
 export type Run = readonly Phase[];
 
-export interface Latencies {
+export interface Latencies extends Latency {
   readonly count: number;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
 }
 
 /** Of the requests that were due in a second. */
@@ -60,7 +52,7 @@ export interface RunReport {
   readonly outcomes: Readonly<Record<Outcome, number>>;
   /** Those of each phase, by when they were due. */
   readonly phaseOutcomes: readonly Readonly<Record<Outcome, number>>[];
-  readonly all: Latencies;
+  readonly all: Latency;
   readonly classes: Readonly<Record<RequestClass, Latencies>>;
   readonly ticks: readonly Tick[];
   /** Answers that were decoded and compared with the database. */

@@ -1,12 +1,14 @@
 /** Up in steps to the breaking point and into overload, and back down: where it breaks, and that nothing of it stays. */
+
 import { createReport, type Report } from '../inference/report.ts';
+import type { Phase } from '../suite/open-loop.ts';
 import { secondsUntilNormal } from './latency-budgets.ts';
 import { type LoadedServer, leftOvers, startLoadedServer } from './loaded-server.ts';
 import { openProbe, type Probe, type ProcessFigures, probeModule } from './probe-client.ts';
 import { createProduction } from './production.ts';
 import { type Breaking, breakingRateOf, describeStep, findBreaking, rampUp, type Step } from './ramp.ts';
 import { keepResult, tickSeries } from './results.ts';
-import { faultsOf, type Phase, type RunReport } from './run-report.ts';
+import { faultsOf, type RunReport } from './run-report.ts';
 
 export interface StressOptions {
   readonly mix: 'cached' | 'uncached';

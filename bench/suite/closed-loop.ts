@@ -14,11 +14,13 @@ export interface Target {
   isExpected(body: string): boolean;
 }
 
-/** How much of a load: one of the two. */
+/** How much of a load: what is reached first. */
 export interface Amount {
   readonly seconds?: number;
   readonly requests?: number;
 }
+
+const maxSeconds = 3_600;
 
 /** What a load has measured. */
 export interface LoadFigures {
@@ -49,7 +51,8 @@ export async function runClosedLoop(target: Target, connections: number, amount:
         headers: { ...headers },
         ...(body !== undefined && { body }),
         connections,
-        ...(amount.requests === undefined ? { duration: amount.seconds ?? 1 } : { amount: amount.requests }),
+        duration: amount.seconds ?? maxSeconds,
+        ...(amount.requests !== undefined && { maxOverallRequests: amount.requests }),
         // How soon it sees that all requests are answered.
         sampleInt: 20,
         verifyBody(answer) {

@@ -1,6 +1,5 @@
 /** One keep-alive connection of a load generator: raw HTTP/1.1, one request at a time, no more work than it takes. */
 import { connect, type Socket } from 'node:net';
-import type { MixRequest } from '../cached-mix/mix.ts';
 
 /** A whole answer, decoded only as far as somebody asks. */
 export interface Answer {
@@ -105,11 +104,4 @@ function joinChunks(received: Buffer, bodyStart: number): Buffer {
     chunks.push(received.subarray(lineEnd + 2, lineEnd + 2 + size));
     at = lineEnd + 2 + size + 2;
   }
-}
-
-/** A request as it is sent; what it holds is ASCII. */
-export function requestText({ method, path, body, token }: Omit<MixRequest, 'kind'>): string {
-  const head = `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: application/json\r\n`;
-  if (method === 'GET') return `${head}\r\n`;
-  return `${head}content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }
