@@ -1,61 +1,113 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
-import { OpenLoop } from './open-loop.ts';
+import { afterEach, expect, test } from 'vitest';
+import { OpenLoop, type RequestEnd } from './open-loop.ts';
 
-const request = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n';
-const ratePerSecond = 200;
-
-test('all who wait for a server that stands still are charged from when they were to start', async () => {
-  let answered = 0;
-  const standsStillMs = 400;
-  const port = await serve((answer) => {
-    answered += 1;
-    if (answered === 100) setTimeout(answer, standsStillMs);
-    else answer();
-  });
-  // With one connection nobody else is answered in the meantime.
-  const { latency, faults } = await new OpenLoop(port, 1).run(() => request, { rate: ratePerSecond, seconds: 1 });
-  const { distributionMs } = latency.summary();
-  const slowShare = 1 - distributionMs.find(([, ms]) => ms >= standsStillMs / 4)![0];
-  expect(faults).toEqual({});
-  // Those of 400 ms wait, 300 ms of them for 100 ms and more: 60 of 200. Counted from when they were sent it is one.
-  expect(slowShare).toBeGreaterThan(0.2);
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
 });
 
-test('an answer that is not the expected one is a fault, whether or not it comes in chunks', async () => {
-  let answered = 0;
-  const port = await serve((answer) => {
-    answered += 1;
-    answer(['good', 'good', 'bad'][answered % 3]);
-  });
-  const loop = new OpenLoop(port, 4, (body) => body === 'good in two chunks');
-  const { faults, answered: count } = await loop.run(() => request, { rate: 300, seconds: 0.1 });
-  expect(count).toBe(30);
-  expect(faults).toEqual({ 'another answer': 10 });
-});
+const text = 'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n';
 
-test('a server that is gone is a fault for each request', async () => {
-  const port = await serve((_answer, socket) => socket.destroy());
-  const { faults } = await new OpenLoop(port, 2).run(() => request, { rate: 100, seconds: 0.1 });
-  expect(faults).toEqual({ 'connection closed': 10 });
-});
-
-type Handle = (answer: (text?: string) => void, socket: { destroy(): void }) => void;
-
-async function serve(handle: Handle): Promise<number> {
-  const server = createServer((_request, response) => {
-    handle((text = 'good') => {
-      response.write(`${text} in two`);
-      response.end(' chunks');
-    }, response.socket!);
-  });
-  server.listen(0, '127.0.0.1');
+async function loadOf(listener: RequestListener, options: { maxConnections?: number; timeoutMs?: number } = {}) {
+  const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+  const { port } = server.address() as AddressInfo;
+  const loop = new OpenLoop({ port, maxConnections: 4, timeoutMs: 2_000, ...options });
+  ends.push(
+    () => loop.close(),
+    () => server.close(),
+    () => server.closeAllConnections(),
+  );
+  const requests: RequestEnd[] = [];
+  return {
+    requests,
+    run: (phases: { rate: number; seconds: number }[], onNext = () => {}) =>
+      loop.run(phases, () => {
+        onNext();
+        return { text, onEnd: (end) => requests.push(end) };
+      }),
+  };
 }
+
+test('each phase has as many requests as its rate and time say, and answers come whole, in chunks or not', async () => {
+  let asked = 0;
+  const { requests, run } = await loadOf((_request, response) => {
+    asked += 1;
+    if (asked % 2 === 0) response.end('whole');
+    else response.write('who', () => response.end('le'));
+  });
+  await run([
+    { rate: 100, seconds: 0.2 },
+    { rate: 300, seconds: 0.1 },
+  ]);
+  expect(asked).toBe(50);
+  expect(requests.filter(({ dueMs }) => dueMs < 200)).toHaveLength(20);
+  expect(requests.map(({ answer }) => `${answer?.status} ${answer?.body()}`)).toEqual(Array(50).fill('200 whole'));
+});
+
+test('a server that stands still is charged for all who wait, from when each was due', async () => {
+  const standsStillMs = 300;
+  let firstAtMs: number | null = null;
+  const { requests, run } = await loadOf(
+    (_request, response) => {
+      firstAtMs ??= performance.now();
+      setTimeout(() => response.end(), Math.max(0, firstAtMs + standsStillMs - performance.now()));
+    },
+    { maxConnections: 2 },
+  );
+  await run([{ rate: 100, seconds: 0.2 }]);
+  // All were due before it went on: none can have been quicker than from then to its going on.
+  const tooQuick = requests.filter(({ dueMs, latencyMs }) => latencyMs < standsStillMs - dueMs - 5);
+  expect(requests).toHaveLength(20);
+  expect(tooQuick).toEqual([]);
+});
+
+test('a load that is late itself is charged for it, too', async () => {
+  const lateMs = 150;
+  const { requests, run } = await loadOf((_request, response) => response.end());
+  let isFirst = true;
+  const { lateness } = await run([{ rate: 100, seconds: 0.2 }], () => {
+    const untilMs = performance.now() + (isFirst ? lateMs : 0);
+    isFirst = false;
+    while (performance.now() < untilMs);
+  });
+  const tooQuick = requests.filter(({ dueMs, latencyMs }) => latencyMs < lateMs - dueMs);
+  expect(requests).toHaveLength(20);
+  expect(tooQuick).toEqual([]);
+  expect(lateness.summary().maxMs).toBeGreaterThan(lateMs / 2);
+});
+
+test('who is not answered in time has timed out, sent or not, and the connection serves the next', async () => {
+  let asked = 0;
+  const { requests, run } = await loadOf(
+    (_request, response) => {
+      asked += 1;
+      if (asked > 2) response.end();
+    },
+    { maxConnections: 1, timeoutMs: 100 },
+  );
+  await run([{ rate: 50, seconds: 0.5 }]);
+  const timedOut = requests.filter(({ isTimedOut }) => isTimedOut);
+  expect(requests).toHaveLength(25);
+  // The first two at least, and who waited behind them for as long.
+  expect(timedOut.length).toBeGreaterThanOrEqual(2);
+  expect(requests.filter(({ answer }) => answer?.status === 200).length).toBe(25 - timedOut.length);
+  expect(25 - timedOut.length).toBeGreaterThan(0);
+});
+
+test('an answer whose connection ends is lost, and the next one is not', async () => {
+  let asked = 0;
+  const { requests, run } = await loadOf((request, response) => {
+    asked += 1;
+    if (asked === 1) request.socket.destroy();
+    else response.end();
+  });
+  await run([{ rate: 20, seconds: 0.25 }]);
+  expect(requests.map(({ answer, isTimedOut }) => ({ status: answer?.status, isTimedOut }))).toEqual([
+    { status: undefined, isTimedOut: false },
+    ...Array(4).fill({ status: 200, isTimedOut: false }),
+  ]);
+});
