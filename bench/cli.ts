@@ -7,6 +7,7 @@ import { benchFaults } from './faults/cli.ts';
 import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchProtection } from './protection.ts';
+import { benchCounts } from './regression/counts.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
@@ -42,6 +43,11 @@ program
   )
   .option('--minutes <n>', 'how long', Number, 2)
   .action(benchConsistency);
+program
+  .command('counts')
+  .description('what operations take, counted and so the same on every machine, against bench/counts.json')
+  .option('--update', 'the figures are what is expected from now on', false)
+  .action(benchCounts);
 program
   .command('deep-pages')
   .description('page 1 against page 5,000 by cursor, on a database of at least 500,000 features')

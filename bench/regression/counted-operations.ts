@@ -6,6 +6,7 @@ export interface CountedOperation {
   name: string;
   /** From the response cache; else that is off. */
   isCached: boolean;
+  isWrite: boolean;
   request: CountedRequest;
   /** The same with other numbers of rows, which must take the same statements; none for what has no page. */
   sizes: ReadonlyMap<number, CountedRequest>;
@@ -55,6 +56,7 @@ function operation(name: string, query: string, variables: Record<string, unknow
   return {
     name,
     isCached: false,
+    isWrite: query.startsWith('mutation'),
     request: post(query, variables),
     sizes: new Map(asked.map((rows) => [rows, post(query.replace(first, `first: ${rows}`), variables)])),
   };

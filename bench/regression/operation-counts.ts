@@ -19,24 +19,26 @@ export interface CountedServers {
   allocations: CountedServer;
 }
 
-/** Until all code has run once and caches are full. */
-const warmUpRequests = 40;
-const windows = 7;
-const windowRequests = { work: 15, allocations: 30 };
+const windows = 5;
+/** What a window is to see: so much that a reading's own share is small, and no more requests than that takes. */
+const windowWork = { calls: 400_000, allocatedBytes: 15_000_000 };
+const mostRequests = 100;
 /** Of those that write, each of which makes the next one's data. */
-const writeWindowRequests = { work: 6, allocations: 6 };
-const sizeRequests = 8;
+const mostWrites = 6;
+/** For the first look at a request, when all its code has run and caches are full. */
+const warmUpRequests = 20;
+const statementRequests = 10;
+/** Records in batches, after the requests that they are of. */
+const backgroundStatements = ['insertPredictions'];
 
 export async function countOperation(
-  { request }: CountedOperation,
+  { request, isWrite }: CountedOperation,
   { work, allocations }: CountedServers,
 ): Promise<OperationCounts> {
-  const isWrite = request.body?.includes('"mutation ') ?? false;
-  const requests = isWrite ? writeWindowRequests : windowRequests;
-  const { promises, calls, characters } = await countLeast(work, request, requests.work);
-  const { allocatedBytes } = await countLeast(allocations, request, requests.allocations);
-  const statements = await countStatements(work, request, isWrite ? writeWindowRequests.work : windowRequests.work);
-  return { statements, promises, calls, characters, allocatedBytes };
+  const most = isWrite ? mostWrites : mostRequests;
+  const { promises, calls, characters } = await countLeast(work, request, { figure: 'calls', most });
+  const { allocatedBytes } = await countLeast(allocations, request, { figure: 'allocatedBytes', most });
+  return { statements: await countStatements(work, request), promises, calls, characters, allocatedBytes };
 }
 
 /** The statements for each number of rows. */
@@ -45,22 +47,30 @@ export async function countStatementsBySize(
   server: CountedServer,
 ): Promise<Map<number, Record<string, number>>> {
   const bySize = new Map<number, Record<string, number>>();
-  for (const [rows, request] of sizes) bySize.set(rows, await countStatements(server, request, sizeRequests));
+  for (const [rows, request] of sizes) bySize.set(rows, await countStatements(server, request));
   return bySize;
 }
 
-/** Timers and background work only ever add something, so the least of the windows is nearest to the request's own. */
-async function countLeast(server: CountedServer, request: CountedRequest, requests: number): Promise<ProbeReading> {
-  for (let sent = 0; sent < warmUpRequests; sent += 1) await server.send(request);
-  const idle: ProbeReading[] = [];
-  const busy: ProbeReading[] = [];
+/**
+ * Timers and background work only ever add something, so the least of the windows is nearest to the request's own.
+ * @param options which figure says how many requests a window has, and how many at most
+ */
+async function countLeast(
+  server: CountedServer,
+  request: CountedRequest,
+  { figure, most }: { figure: keyof typeof windowWork; most: number },
+): Promise<ProbeReading> {
+  await countWindow(server, request, Math.min(most, warmUpRequests));
+  const [idle, busy] = [[await countWindow(server, request, 0)], [await countWindow(server, request, 4)]];
+  const requests = Math.min(most, Math.ceil(windowWork[figure] / (busy[0]![figure] / 4)));
+  busy.length = 0;
   for (let window = 0; window < windows; window += 1) {
     idle.push(await countWindow(server, request, 0));
     busy.push(await countWindow(server, request, requests));
   }
-  const least = (readings: readonly ProbeReading[], figure: keyof ProbeReading) =>
-    Math.min(...readings.map((reading) => reading[figure]));
-  const perRequest = (figure: keyof ProbeReading) => Math.round((least(busy, figure) - least(idle, figure)) / requests);
+  const least = (readings: readonly ProbeReading[], of: keyof ProbeReading) =>
+    Math.min(...readings.map((reading) => reading[of]));
+  const perRequest = (of: keyof ProbeReading) => Math.round((least(busy, of) - least(idle, of)) / requests);
   return {
     promises: perRequest('promises'),
     calls: perRequest('calls'),
@@ -77,18 +87,15 @@ async function countWindow(server: CountedServer, request: CountedRequest, reque
   return { ...after, allocatedBytes: after.allocatedBytes - before.allocatedBytes };
 }
 
-/** Those that run less than once in two requests belong to none of them: records in batches, polls of the background. */
-async function countStatements(
-  server: CountedServer,
-  request: CountedRequest,
-  requests: number,
-): Promise<Record<string, number>> {
+/** Those that run less than once in two requests are polls of the background. */
+async function countStatements(server: CountedServer, request: CountedRequest): Promise<Record<string, number>> {
   await server.send(request);
   const before = await server.countStatements();
-  for (let sent = 0; sent < requests; sent += 1) await server.send(request);
+  for (let sent = 0; sent < statementRequests; sent += 1) await server.send(request);
   const after = await server.countStatements();
   const counts = [...after].map(
-    ([name, count]) => [name, Math.round((count - (before.get(name) ?? 0)) / requests)] as const,
+    ([name, count]) => [name, Math.round((count - (before.get(name) ?? 0)) / statementRequests)] as const,
   );
-  return Object.fromEntries(counts.filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const own = counts.filter(([name, count]) => count > 0 && !backgroundStatements.includes(name));
+  return Object.fromEntries(own.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
