@@ -1,4 +1,5 @@
 import { Option, program } from 'commander';
+import { StartupError } from '../src/errors.ts';
 import { benchCachedMix } from './cached-mix/cli.ts';
 import { benchCdn } from './cdn.ts';
 import { benchConsistency } from './consistency.ts';
@@ -61,6 +62,8 @@ program
   .description('CPU and requests a second of the four queries, beside the shortest ways to the same answers')
   .option('--rounds <n>', 'in which ours and the limits take turns', Number, 7)
   .option('--requests <n>', 'of a round', Number, 1_500)
+  .option('--connections <list>', 'separated by commas', numbers, [1, 32])
+  .option('--only <names...>', 'beginnings of their names, such as features')
   .option('--scale <n>', 'features; other tables in proportion', Number, 20_000)
   .option('--profile <folder>', 'where our server leaves a CPU profile')
   .action(benchFourQueries);
@@ -103,4 +106,14 @@ program
   .option('--entries <n>', 'of the cache', Number, 1_000)
   .option('--seed <n>', 'of their order', Number, 1)
   .action(benchSemanticCache);
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof StartupError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+function numbers(list: string): number[] {
+  return list.split(',').map(Number);
+}

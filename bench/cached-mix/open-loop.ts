@@ -1,13 +1,6 @@
-/**
- * The load of the cached mix, a process of its own: requests start at a constant rate, whatever becomes of those before,
- * and each one's latency counts from when it was to start. So a server that stands still is charged for all who wait.
- * (autocannon 9 sends what its rates allow for a second at the beginning of it, each request after the answer to the last
- * one on its connection, and adds to the latencies afterwards what it did not send in time.)
- */
+/** The load of the cached mix, a process of its own. */
 import { on, once } from 'node:events';
-import { createHistogram } from 'node:perf_hooks';
-import { setTimeout as pause } from 'node:timers/promises';
-import { Connection, type OnAnswer } from './connection.ts';
+import { OpenLoop, type OpenLoopRun } from '../suite/open-loop.ts';
 import { createMix, type MixRequest } from './mix.ts';
 import type { Tenant } from './tenants.ts';
 
@@ -21,10 +14,7 @@ export interface LoadOptions {
 }
 
 /** Each message after it: so many requests a second for so long. */
-export interface Run {
-  readonly rate: number;
-  readonly seconds: number;
-}
+export type Run = OpenLoopRun;
 
 /** The answer to it. */
 export interface RunReport {
@@ -40,84 +30,15 @@ export interface RunReport {
   readonly lateP99Ms: number;
 }
 
-/** How long answers are waited for after the last request has begun. */
-const graceMs = 5_000;
-const tickMs = 1;
-
-interface Waiting {
-  readonly request: string;
-  readonly onAnswer: OnAnswer;
-}
-
 const [options] = (await once(process, 'message')) as [LoadOptions];
-const idle = Array.from({ length: options.connections }, () => new Connection(options.port));
-const waiting = new Set<Waiting>();
+const loop = new OpenLoop(options.port, options.connections);
 const nextRequest = createMix(options.tenants, options.zipfExponent, 'cached mix');
 for await (const [wanted] of on(process, 'message')) process.send!(await run(wanted as Run));
 
-async function run({ rate, seconds }: Run): Promise<RunReport> {
-  const latencies = createHistogram();
-  const delays = createHistogram();
-  const faults: Record<string, number> = {};
-  const total = Math.round(rate * seconds);
-  let answered = 0;
-  const firstMs = performance.now();
-  const begin = (number: number) => {
-    const startMs = firstMs + (number * 1_000) / rate;
-    delays.record(microsecondsSince(startMs));
-    start({
-      request: textOf(nextRequest()),
-      onAnswer(fault) {
-        answered += 1;
-        latencies.record(microsecondsSince(startMs));
-        if (fault !== null) faults[fault] = (faults[fault] ?? 0) + 1;
-      },
-    });
-  };
-  for (let begun = 0; begun < total; ) {
-    const due = Math.min(total, Math.floor(((performance.now() - firstMs) * rate) / 1_000) + 1);
-    while (begun < due) begin(begun++);
-    await pause(tickMs);
-  }
-  const untilMs = performance.now() + graceMs;
-  while (answered < total && performance.now() < untilMs) await pause(tickMs);
-  const tookSeconds = Math.max(seconds, (performance.now() - firstMs) / 1_000);
-  waiting.clear();
-  if (answered < total) faults['no answer'] = total - answered;
-  const atMs = (percentile: number) => latencies.percentile(percentile) / 1_000;
-  return {
-    answeredPerSecond: answered / tookSeconds,
-    faults,
-    p50Ms: atMs(50),
-    p95Ms: atMs(95),
-    p99Ms: atMs(99),
-    maxMs: latencies.max / 1_000,
-    lateP99Ms: delays.percentile(99) / 1_000,
-  };
-}
-
-/** At least 1, as a histogram wants it. */
-function microsecondsSince(startMs: number): number {
-  return Math.max(1, Math.round((performance.now() - startMs) * 1_000));
-}
-
-function start(next: Waiting): void {
-  const connection = idle.pop();
-  if (connection) send(connection, next);
-  else waiting.add(next);
-}
-
-function send(connection: Connection, { request, onAnswer }: Waiting): void {
-  connection.send(request, (fault) => {
-    onAnswer(fault);
-    // A set keeps the order in which they came, and gives up its first at no cost.
-    const [next] = waiting;
-    if (next === undefined) idle.push(connection);
-    else {
-      waiting.delete(next);
-      send(connection, next);
-    }
-  });
+async function run(wanted: Run): Promise<RunReport> {
+  const { answeredPerSecond, faults, latency, lateness } = await loop.run(() => textOf(nextRequest()), wanted);
+  const { p50Ms, p95Ms, p99Ms, maxMs } = latency.summary();
+  return { answeredPerSecond, faults, p50Ms, p95Ms, p99Ms, maxMs, lateP99Ms: lateness.summary().p99Ms };
 }
 
 function textOf({ method, path, body, token }: MixRequest): string {

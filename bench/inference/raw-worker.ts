@@ -17,6 +17,8 @@ export type RawTask =
   | { readonly type: 'time'; readonly batch: Batch; readonly runs: number }
   /** Runs each row alone; answers their outputs. */
   | { readonly type: 'answer'; readonly batch: Batch }
+  /** Runs the batch once; answers how many numbers came out. */
+  | { readonly type: 'run'; readonly batch: Batch }
   | { readonly type: 'close' };
 
 const port = parentPort!;
@@ -64,6 +66,7 @@ port.on('message', async (task: RawTask) => {
   if (task.type === 'loop') port.postMessage(await loop(task.batch, task.seconds));
   if (task.type === 'time') port.postMessage(await time(task.batch, task.runs));
   if (task.type === 'answer') port.postMessage(await answer(task.batch));
+  if (task.type === 'run') port.postMessage((await run(task.batch)).length);
   if (task.type === 'close') {
     await session.release();
     port.close();

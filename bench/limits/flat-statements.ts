@@ -18,8 +18,8 @@ export function createFlatStatements(sql: Sql, organizationId: string): LimitAns
   return {
     features: async () => write({ features: { nodes: await listFeatures(sql, organizationId) } }),
     conversations: async () => write({ conversations: { nodes: await listConversations(sql, organizationId) } }),
-    feature: async ({ id }) => write({ feature: await findFeature(sql, organizationId, id) }),
-    'deep-page': async ({ createdAt, id }) => {
+    feature: async ({ id = '' }) => write({ feature: await findFeature(sql, organizationId, id) }),
+    'deep-page': async ({ createdAt = '', id = '' }) => {
       // As text: a parameter of type timestamptz would go through a Date, and its microseconds be lost.
       const nodes = await sql`
         select id, name, status, complexity_points as "complexityPoints", created_at as "createdAt" from features

@@ -4,27 +4,29 @@ import { fileURLToPath } from 'node:url';
 import { decodeCursor } from '../../src/db/cursor.ts';
 import { formatDateTime } from '../../src/db/time.ts';
 import { parseGlobalId } from '../../src/schema/global-id.ts';
-import type { BenchQuery } from '../four-queries.ts';
 import { pin, serverCore } from '../process-cpu.ts';
 import type { BenchDatabase } from '../suite/bench-database.ts';
 import type { Target } from '../suite/closed-loop.ts';
-import type { LimitVariables } from './server.ts';
+import type { RawModelSetup } from './raw-model.ts';
 
-export const limitKinds = ['constant', 'one-statement', 'flat-statements'] as const;
-export type LimitKind = (typeof limitKinds)[number];
+/** Ways to an answer from the database, and the folder names of their addresses. */
+export type StatementKind = 'one-statement' | 'flat-statements' | 'raw-sql';
+
+/** A request to one of the ways, as our server gets it. */
+export interface LimitQuery {
+  readonly key: string;
+  /** Global ids and cursors are opened for the limit. */
+  readonly variables: Readonly<Record<string, unknown>>;
+}
 
 /** The bare servers, one process on the core of the server under measurement. */
 export interface LimitServer {
   readonly pid: number;
-  /**
-   * Answers of a kind to a query.
-   * @param ownAnswer the bytes that the constant answers, and what the other kinds' answers must be but for how ids, times
-   *   and cursors are written
-   * @throws when they are not
-   */
-  targetOf(kind: LimitKind, query: BenchQuery, ownAnswer: string): Promise<Target>;
-  /** Any bytes under a name. */
-  constantOf(name: string, bytes: string): Promise<Target>;
+  constant(bytes: string): Promise<Target>;
+  /** @throws when its answer is not ours but for how ids, times and cursors are written */
+  statements(kind: StatementKind, query: LimitQuery, ownAnswer: string): Promise<Target>;
+  /** Its answer is how many numbers came out. */
+  rawModel(setup: RawModelSetup): Promise<Target>;
   stop(): Promise<void>;
 }
 
@@ -35,30 +37,34 @@ export async function startLimitServer({ url, organizationId }: BenchDatabase): 
   const origin = `http://127.0.0.1:${String(port).trim()}`;
   const pid = child.pid!;
   pin(pid, serverCore);
-  const target = (path: string, body: string, expected: string): Target => ({
-    pid,
-    url: `${origin}/${path}`,
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body,
-    isExpected: (answer) => answer === expected,
-  });
-  const constantOf = async (name: string, bytes: string) => {
-    await fetch(`${origin}/constant/${name}`, { method: 'PUT', body: bytes });
-    return target(`constant/${name}`, '{}', bytes);
+  const target = async (path: string, body: string): Promise<Target & { answer: string }> => {
+    const request = {
+      url: `${origin}/${path}`,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+    } as const;
+    const response = await fetch(request.url, { ...request, body });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${answer}`);
+    return { pid, ...request, body, isExpected: (got) => got === answer, answer };
+  };
+  let names = 0;
+  const put = async (kind: string, body: string) => {
+    const path = `${kind}/${++names}`;
+    await fetch(`${origin}/${path}`, { method: 'PUT', body });
+    return target(path, '{}');
   };
   return {
     pid,
-    constantOf,
-    async targetOf(kind, query, ownAnswer) {
-      if (kind === 'constant') return constantOf(query.key, ownAnswer);
-      const path = `${kind}/${query.key}`;
-      const body = JSON.stringify({ variables: limitVariables(query) });
-      const answer = await (await fetch(`${origin}/${path}`, { method: 'POST', body })).text();
-      const [theirs, ours] = [normalize(answer), normalize(ownAnswer)];
-      if (theirs !== ours)
-        throw new Error(`${path} answers ${theirs.slice(0, 500)}, and our server ${ours.slice(0, 500)}`);
-      return target(path, body, answer);
+    constant: (bytes) => put('constant', bytes),
+    rawModel: (setup) => put('raw-model', JSON.stringify(setup)),
+    async statements(kind, { key, variables }, ownAnswer) {
+      const found = await target(`${kind}/${key}`, JSON.stringify({ variables: openVariables(variables) }));
+      const [theirs, ours] = [normalize(found.answer), normalize(ownAnswer)];
+      if (theirs === ours) return found;
+      const at = [...ours].findIndex((character, index) => character !== theirs[index]);
+      const part = (text: string) => text.slice(Math.max(0, at - 100), at + 200);
+      throw new Error(`${kind}/${key} answers\n${part(theirs)}\nand our server\n${part(ours)}`);
     },
     async stop() {
       const ended = once(child, 'exit');
@@ -68,13 +74,12 @@ export async function startLimitServer({ url, organizationId }: BenchDatabase): 
   };
 }
 
-/** Ids and cursors as they are inside. */
-function limitVariables({ variables }: BenchQuery): Partial<LimitVariables> {
-  const { id, after } = variables as { id?: string; after?: string };
-  if (id !== undefined) return { id: parseGlobalId(id)!.key };
-  if (after === undefined) return {};
-  const [createdAt, key] = decodeCursor('features:CREATED_AT', ['timestamptz', 'uuid'], after)!;
-  return { createdAt: createdAt!, id: key! };
+function openVariables(variables: LimitQuery['variables']): Record<string, string> {
+  const { after, ...others } = variables as Readonly<Record<string, string>>;
+  const opened = Object.entries(others).map(([name, value]) => [name, parseGlobalId(value)?.key ?? value]);
+  if (after === undefined) return Object.fromEntries(opened);
+  const [createdAt, id] = decodeCursor('features:CREATED_AT', ['timestamptz', 'uuid'], after)!;
+  return { ...Object.fromEntries(opened), createdAt: createdAt!, id: id! };
 }
 
 /** An answer with plain ids, times in milliseconds and cursors that are open. */

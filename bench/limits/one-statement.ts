@@ -11,8 +11,9 @@ export function createOneStatements(sql: Sql, organizationId: string): LimitAnsw
   return {
     features: async () => (await makeFeatures(sql, organizationId))[0]!.text,
     conversations: async () => (await makeConversations(sql, organizationId))[0]!.text,
-    feature: async ({ id }) => (await makeFeature(sql, organizationId, id))[0]!.text,
-    'deep-page': async ({ createdAt, id }) => (await makeDeepPage(sql, organizationId, createdAt, id))[0]!.text,
+    feature: async ({ id = '' }) => (await makeFeature(sql, organizationId, id))[0]!.text,
+    'deep-page': async ({ createdAt = '', id = '' }) =>
+      (await makeDeepPage(sql, organizationId, createdAt, id))[0]!.text,
   };
 }
 

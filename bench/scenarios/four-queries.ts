@@ -1,31 +1,24 @@
 /** The four queries by which servers of this kind are compared, against the shortest ways to the same answers. */
-import { type BenchQuery, createFourQueries, type QueryKey } from '../four-queries.ts';
-import { type LimitServer, limitKinds, startLimitServer } from '../limits/limit-server.ts';
-import { loadCore, pin } from '../process-cpu.ts';
-import { startBenchDatabase } from '../suite/bench-database.ts';
-import type { Target } from '../suite/closed-loop.ts';
-import { type OwnServer, startOwnServer } from '../suite/own-server.ts';
+import { coldEnvironment, withBenchWorld, withOwnServer } from '../suite/bench-world.ts';
+import { runClosedLoop } from '../suite/closed-loop.ts';
+import { gatherFacts } from '../suite/facts.ts';
 import type { Figures, Ratio } from '../suite/results.ts';
-import { cpuRatio, figuresOf, measureInTurns, rateRatio, type Side, warmUp } from '../suite/turns.ts';
+import { ours, type RunContext, sidesOf } from '../suite/run-scenario.ts';
+import type { Scenario } from '../suite/scenario.ts';
+import { cpuRatio, figuresOf, measureInTurns, type Side, warmUp } from '../suite/turns.ts';
+import { chooseByName } from './choose.ts';
+import { fourQueriesCold } from './reads.ts';
 
-/** Of the CPU of flat statements, with 32 connections: what ours may take at most. */
-export const cpuBudgets: Readonly<Record<QueryKey, number>> = {
-  features: 1.65,
-  conversations: 1.6,
-  feature: 1.5,
-  'deep-page': 1.8,
-};
 /** The connections that the budgets are for. */
-export const budgetConnections = 32;
-const connectionCounts = [1, budgetConnections];
-/** The constant answers so many times what the others do. */
-const constantShare = 5;
-const ours = 'ours';
+const budgetConnections = 32;
 
 export interface FourQueriesOptions {
   readonly rounds: number;
   /** Of a round, to each side; the constant gets five times as many. */
   readonly requests: number;
+  readonly connections: readonly number[];
+  /** Names of queries or their beginnings; all by default. */
+  readonly only?: readonly string[];
   /** Of features; the other tables are in proportion. */
   readonly scale: number;
   /** The folder where our server leaves a CPU profile. */
@@ -33,102 +26,58 @@ export interface FourQueriesOptions {
 }
 
 interface Measured {
-  readonly query: BenchQuery;
+  readonly name: string;
   readonly connections: number;
   readonly figures: ReadonlyMap<string, Figures>;
-  readonly ratios: readonly Ratio[];
+  readonly ratio: Ratio | null;
 }
 
 /** Prints CPU per request and requests a second of each side; a ratio over its budget fails the process at its end. */
-export async function benchFourQueries({ rounds, requests, scale, profile }: FourQueriesOptions): Promise<void> {
-  pin(process.pid, loadCore);
-  const database = await startBenchDatabase(scale);
-  try {
-    const server = await startOwnServer(database, { profile });
-    const limits = await startLimitServer(database);
-    try {
-      const measured: Measured[] = [];
-      for (const query of await createFourQueries(server.ask, deepPageOf(scale))) {
-        const sides = await sidesOf(query, server, limits);
-        process.stderr.write(`${query.name}: warm-up …\n`);
-        await warmUp(sides);
-        for (const connections of connectionCounts) {
-          measured.push(await measure(query, sides, { connections, rounds, requests }));
-        }
-      }
-      report(measured);
-    } finally {
-      await server.stop();
-      await limits.stop();
-    }
-  } finally {
-    await database.remove();
+export async function benchFourQueries(options: FourQueriesOptions): Promise<void> {
+  const scenarios = chooseByName(fourQueriesCold, options.only);
+  const { scale, profile } = options;
+  const measured = await withBenchWorld(scale, (world) =>
+    withOwnServer(world, { environment: coldEnvironment, profile }, async (server) => {
+      const facts = await gatherFacts(server, scale);
+      const all: Measured[] = [];
+      for (const scenario of scenarios) all.push(...(await measure(scenario, { ...world, server, facts }, options)));
+      return all;
+    }),
+  );
+  for (const connections of options.connections) report(measured, connections);
+}
+
+async function measure(scenario: Scenario, context: RunContext, options: FourQueriesOptions): Promise<Measured[]> {
+  const sides = await sidesOf(scenario, context);
+  process.stderr.write(`${scenario.name}: warm-up\n`);
+  await warmUp(sides);
+  const measured: Measured[] = [];
+  for (const connections of options.connections) {
+    process.stderr.write(`${scenario.name}: ${connections} connections, ${options.rounds} rounds\n`);
+    const load = ({ target, share = 1 }: Side) =>
+      runClosedLoop(target, connections, { requests: Math.max(connections, options.requests * share) });
+    const turns = await measureInTurns(sides, options.rounds, load);
+    const figures = new Map([...turns].map(([name, each]) => [name, figuresOf(each)]));
+    const bound = connections === budgetConnections ? (scenario.maxCpuRatio ?? null) : null;
+    const budget = bound === null ? null : { bound, isUpper: true };
+    measured.push({
+      name: scenario.name,
+      connections,
+      figures,
+      ratio: cpuRatio(turns, ours, 'flat statements', budget),
+    });
   }
+  return measured;
 }
 
-/** Pages of 100 before the deep one: 50, and fewer where there are not so many. */
-export function deepPageOf(scale: number): number {
-  return Math.max(1, Math.min(50, Math.floor(scale / 100) - 1));
-}
-
-/**
- * Ours first.
- * @throws when the answers are not the same
- */
-export async function sidesOf(query: BenchQuery, server: OwnServer, limits: LimitServer): Promise<Side[]> {
-  const target = await ownTarget(query, server);
-  const sides: Side[] = [{ name: ours, target: target.target }];
-  for (const kind of limitKinds) {
-    const share = kind === 'constant' ? constantShare : 1;
-    sides.push({ name: kind, target: await limits.targetOf(kind, query, target.answer), share });
-  }
-  return sides;
-}
-
-async function ownTarget(
-  { query, variables }: BenchQuery,
-  { pid, origin, headers }: OwnServer,
-): Promise<{ target: Target; answer: string }> {
-  const url = `${origin}/graphql`;
-  const body = JSON.stringify({ query, variables });
-  const answer = await (await fetch(url, { method: 'POST', headers, body })).text();
-  return { target: { pid, url, method: 'POST', headers, body, isExpected: (got) => got === answer }, answer };
-}
-
-async function measure(
-  query: BenchQuery,
-  sides: readonly Side[],
-  { connections, rounds, requests }: { connections: number; rounds: number; requests: number },
-): Promise<Measured> {
-  process.stderr.write(`${query.name}, ${connections} connections …\n`);
-  const turns = await measureInTurns(sides, { connections, rounds, amount: { requests } });
-  const figures = new Map([...turns].map(([name, each]) => [name, figuresOf(each)]));
-  const budget = connections === budgetConnections ? { bound: cpuBudgets[query.key], isUpper: true } : null;
-  const ratios = limitKinds.flatMap((kind) => {
-    const ofCpu = cpuRatio(turns, ours, kind, kind === 'flat-statements' ? budget : null);
-    return ofCpu === null ? [rateRatio(turns, ours, kind)] : [ofCpu, rateRatio(turns, ours, kind)];
-  });
-  return { query, connections, figures, ratios };
-}
-
-function report(measured: readonly Measured[]): void {
-  for (const connections of connectionCounts) {
-    console.log(`\n${connections} connections: µs of the server's CPU a request (requests a second)`);
-    const columns = measured.filter((each) => each.connections === connections);
-    console.table(
-      Object.fromEntries(
-        [ours, ...limitKinds].map((side) => [
-          side,
-          Object.fromEntries(columns.map(({ query, figures }) => [query.key, describe(figures.get(side)!)])),
-        ]),
-      ),
-    );
-    for (const { query, ratios } of columns)
-      reportRatio(
-        query,
-        ratios.find(({ name }) => name === 'CPU against flat-statements'),
-      );
-  }
+function report(measured: readonly Measured[], connections: number): void {
+  const columns = measured.filter((each) => each.connections === connections);
+  const sides = [...(columns[0]?.figures.keys() ?? [])];
+  console.log(`\n${connections} connections: µs of the server's CPU a request (requests a second)`);
+  const row = (side: string) =>
+    Object.fromEntries(columns.map(({ name, figures }) => [name, describe(figures.get(side)!)]));
+  console.table(Object.fromEntries(sides.map((side) => [side, row(side)])));
+  for (const { name, ratio } of columns) if (ratio) reportRatio(name, ratio);
 }
 
 function describe({ cpuMicroseconds, requestsPerSecond }: Figures): string {
@@ -136,11 +85,10 @@ function describe({ cpuMicroseconds, requestsPerSecond }: Figures): string {
   return `${cpu} (${Math.round(requestsPerSecond).toLocaleString('en')})`;
 }
 
-function reportRatio({ name }: BenchQuery, ratio: Ratio | undefined): void {
-  if (!ratio) return;
-  const range = `${Math.min(...ratio.rounds).toFixed(2)} to ${Math.max(...ratio.rounds).toFixed(2)}`;
-  const isOver = ratio.budget !== null && ratio.value > ratio.budget.bound;
-  const verdict = ratio.budget === null ? '' : ` (at most ${ratio.budget.bound}) ${isOver ? 'OVER' : 'OK'}`;
-  console.log(`  ${name}: ${ratio.value.toFixed(2)} times the CPU of flat statements, rounds ${range}${verdict}`);
+function reportRatio(name: string, { value, rounds, budget }: Ratio): void {
+  const range = `${Math.min(...rounds).toFixed(2)} to ${Math.max(...rounds).toFixed(2)}`;
+  const isOver = budget !== null && value > budget.bound;
+  const verdict = budget === null ? '' : ` (at most ${budget.bound}) ${isOver ? 'OVER' : 'OK'}`;
+  console.log(`  ${name}: ${value.toFixed(2)} times the CPU of flat statements, rounds ${range}${verdict}`);
   if (isOver) process.exitCode = 1;
 }

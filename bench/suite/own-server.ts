@@ -1,8 +1,11 @@
+import { sha256Of } from '../../src/http/trusted-documents/manifest.ts';
 import { findFreePort } from '../../src/testing/free-port.ts';
 import { createTestIssuer } from '../../src/testing/test-issuer.ts';
 import { type ServerProcess, startServer } from '../faults/server-process.ts';
 import { pin, serverCore } from '../process-cpu.ts';
 import type { BenchDatabase } from './bench-database.ts';
+import type { Target } from './closed-loop.ts';
+import type { Operation, ServerKind } from './scenario.ts';
 
 const tokenSeconds = 86_400;
 
@@ -76,4 +79,30 @@ async function ask(url: string, headers: Readonly<Record<string, string>>, body:
   const { data, errors } = (await response.json()) as { data: Record<string, unknown>; errors?: unknown };
   if (errors) throw new Error(JSON.stringify(errors));
   return data;
+}
+
+/**
+ * The request of an operation, and the answer that is expected each time: that to the first.
+ * @throws when that has errors
+ */
+export async function targetOf(
+  { pid, origin, headers }: OwnServer,
+  kind: ServerKind,
+  { query, variables }: Operation,
+): Promise<{ target: Target; answer: string }> {
+  const request =
+    kind === 'cold'
+      ? { url: `${origin}/graphql`, method: 'POST' as const, body: JSON.stringify({ query, variables }) }
+      : { url: trustedUrl(origin, query, variables), method: 'GET' as const };
+  const response = await fetch(request.url, { ...request, headers });
+  const answer = await response.text();
+  if (!response.ok || 'errors' in (JSON.parse(answer) as object)) throw new Error(`${query} answers ${answer}`);
+  return { target: { pid, ...request, headers, isExpected: (got) => got === answer }, answer };
+}
+
+function trustedUrl(origin: string, query: string, variables: Operation['variables']): string {
+  const url = `${origin}/graphql/${sha256Of(query)}`;
+  return Object.keys(variables).length === 0
+    ? url
+    : `${url}?variables=${encodeURIComponent(JSON.stringify(variables))}`;
 }

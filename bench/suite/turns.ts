@@ -1,7 +1,9 @@
 import { median } from '../statistics.ts';
-import { type Amount, type LoadFigures, runClosedLoop, type Target } from './closed-loop.ts';
+import { type LoadFigures, runClosedLoop, type Target } from './closed-loop.ts';
 import { LatencyRecord } from './latency.ts';
 import type { Figures, Ratio } from './results.ts';
+
+const warmUpConnections = 32;
 
 /** One of those that are compared. */
 export interface Side {
@@ -11,20 +13,12 @@ export interface Side {
   readonly share?: number;
 }
 
-const warmUpConnections = 32;
-
-export interface TurnOptions {
-  readonly connections: number;
-  readonly rounds: number;
-  readonly amount: Amount;
-}
-
 /** The rounds of each side, in its order. */
 export type Turns = ReadonlyMap<string, readonly LoadFigures[]>;
 
 /**
  * Loads the sides until the compiler has made of them what it will make.
- * @throws as measureInTurns
+ * @throws when a request failed or an answer was not the expected one
  */
 export async function warmUp(sides: readonly Side[], requests = 2_000): Promise<void> {
   for (const { target } of sides) await runClosedLoop(target, warmUpConnections, { requests });
@@ -32,17 +26,16 @@ export async function warmUp(sides: readonly Side[], requests = 2_000): Promise<
 
 /**
  * Loads the sides one after the other, and all of them again in each round, so that what else the machine does meets all.
- * @throws when a request failed or an answer was not the expected one
+ * @throws as `load` does
  */
-export async function measureInTurns(sides: readonly Side[], options: TurnOptions): Promise<Turns> {
-  const { connections, rounds, amount } = options;
-  const amountOf = ({ share = 1 }: Side): Amount =>
-    amount.requests === undefined ? amount : { requests: Math.max(connections, Math.round(amount.requests * share)) };
+export async function measureInTurns(
+  sides: readonly Side[],
+  rounds: number,
+  load: (side: Side) => Promise<LoadFigures>,
+): Promise<Turns> {
   const turns = new Map<string, LoadFigures[]>(sides.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const side of sides) {
-      turns.get(side.name)!.push(await runClosedLoop(side.target, connections, amountOf(side)));
-    }
+    for (const side of sides) turns.get(side.name)!.push(await load(side));
   }
   return turns;
 }
@@ -76,4 +69,12 @@ export function rateRatio(turns: Turns, own: string, other: string, budget: Rati
   const [ours, theirs] = [turns.get(own)!, turns.get(other)!];
   const rounds = ours.map(({ requestsPerSecond }, round) => requestsPerSecond / theirs[round]!.requestsPerSecond);
   return { name: `requests a second against ${other}`, value: median(rounds), rounds, budget };
+}
+
+/** The 95th percentile of one side's latency against another's. */
+export function p95Ratio(turns: Turns, own: string, other: string): Ratio {
+  const [ours, theirs] = [turns.get(own)!, turns.get(other)!];
+  const p95Of = ({ latency }: LoadFigures) => latency.summary().p95Ms;
+  const rounds = ours.map((round, index) => p95Of(round) / p95Of(theirs[index]!));
+  return { name: `p95 against ${other}`, value: median(rounds), rounds, budget: null };
 }

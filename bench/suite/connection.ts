@@ -12,12 +12,15 @@ const errorsKey = Buffer.from('"errors":[');
 /** Connects again by itself when the server has closed it. */
 export class Connection {
   readonly #port: number;
+  readonly #isExpected: ((body: string) => boolean) | undefined;
   #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
   #onAnswer: OnAnswer | null = null;
 
-  constructor(port: number) {
+  /** @param isExpected - of a body with a content-length; default: status 200 without errors is enough */
+  constructor(port: number, isExpected?: (body: string) => boolean) {
     this.#port = port;
+    this.#isExpected = isExpected;
     this.#socket = this.#open();
   }
 
@@ -43,7 +46,7 @@ export class Connection {
 
   #read(part: Buffer): void {
     const received = this.#received.length === 0 ? part : Buffer.concat([this.#received, part]);
-    const fault = faultOf(received);
+    const fault = faultOf(received, this.#isExpected);
     if (fault === undefined) {
       this.#received = received;
       return;
@@ -60,7 +63,7 @@ export class Connection {
 }
 
 /** Of an answer; undefined: it is not whole yet. */
-function faultOf(received: Buffer): string | null | undefined {
+function faultOf(received: Buffer, isExpected?: (body: string) => boolean): string | null | undefined {
   const end = received.indexOf(headEnd);
   if (end < 0) return undefined;
   const head = received.toString('latin1', 0, end).toLowerCase();
@@ -71,5 +74,6 @@ function faultOf(received: Buffer): string | null | undefined {
   if (!isWhole) return undefined;
   const status = head.slice(9, 12);
   if (status !== '200') return `status ${status}`;
-  return received.indexOf(errorsKey, bodyStart) >= 0 ? 'errors in the answer' : null;
+  if (received.indexOf(errorsKey, bodyStart) >= 0) return 'errors in the answer';
+  return isExpected === undefined || isExpected(received.toString('utf8', bodyStart)) ? null : 'another answer';
 }

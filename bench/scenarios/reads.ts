@@ -1,0 +1,89 @@
+import type { QueryKey } from '../four-queries.ts';
+import type { Facts, Scenario } from '../suite/scenario.ts';
+import {
+  constantBytes,
+  flatStatements,
+  oneStatement,
+  ownLimit,
+  rawEmbedding,
+  rawForecast,
+  rawSentiment,
+  rawSql,
+} from './limits.ts';
+
+/** Of the CPU of flat statements, with 32 connections: what ours may take at most. */
+export const maxCpuRatios: Readonly<Record<QueryKey, number>> = {
+  features: 1.65,
+  conversations: 1.6,
+  feature: 1.5,
+  'deep-page': 1.8,
+};
+const names: Readonly<Record<QueryKey, string>> = {
+  features: 'features page',
+  conversations: 'conversations page',
+  feature: 'one feature',
+  'deep-page': 'deep page',
+};
+const keys = Object.keys(names) as QueryKey[];
+
+export const fourQueriesCold: readonly Scenario[] = keys.map((key) => ({
+  name: `${names[key]}, cold`,
+  server: 'cold',
+  operation: ({ queries }) => queries[key],
+  limits: [constantBytes, oneStatement(key), flatStatements(key)],
+  maxCpuRatio: maxCpuRatios[key],
+}));
+
+export const fourQueriesCached: readonly Scenario[] = keys.map((key) => ({
+  name: `${names[key]}, cached`,
+  server: 'cached',
+  operation: ({ queries }) => queries[key],
+  limits: [constantBytes],
+}));
+
+const firstPage = ({ lastPage: { query } }: Facts) => ({ query, variables: { after: null } });
+const question = 'how long does a refund take';
+const search = (mode: string) => () => ({
+  query: `query ($query: String!) {
+    searchDocuments(query: $query, mode: ${mode}) { document { id title } score excerpt } }`,
+  variables: { query: question },
+});
+
+export const otherReads: readonly Scenario[] = [
+  {
+    name: 'last page',
+    server: 'cold',
+    operation: ({ lastPage }) => lastPage,
+    limits: [ownLimit('first page', firstPage), flatStatements('deep-page')],
+  },
+  {
+    name: 'page with sentiment',
+    server: 'cold',
+    operation: () => ({
+      query: `{ conversations(first: 20) { nodes { id messages(first: 10) { nodes { id content sentiment { label score } } } } } }`,
+      variables: {},
+    }),
+    limits: [constantBytes, rawSentiment],
+  },
+  {
+    name: 'forecast',
+    server: 'cold',
+    operation: ({ siteId }) => ({
+      query: 'query ($id: ID!) { forecast(siteId: $id, horizon: 24) { issuedAt points { at p10 p50 p90 } } }',
+      variables: { id: siteId },
+    }),
+    limits: [constantBytes, rawForecast],
+  },
+  {
+    name: 'keyword search',
+    server: 'cold',
+    operation: search('KEYWORD'),
+    limits: [constantBytes, rawSql('keyword-search')],
+  },
+  {
+    name: 'hybrid search',
+    server: 'cold',
+    operation: search('HYBRID'),
+    limits: [constantBytes, rawEmbedding],
+  },
+];

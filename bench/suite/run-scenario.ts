@@ -1,0 +1,115 @@
+import { runClosedLoop } from './closed-loop.ts';
+import { runConstantRate } from './constant-rate.ts';
+import { type OwnServer, targetOf } from './own-server.ts';
+import { sampleProcess } from './process-samples.ts';
+import type { Load, ProcessSample, Ratio, ScenarioResult } from './results.ts';
+import type { Facts, LimitContext, Scenario } from './scenario.ts';
+import { cpuRatio, figuresOf, measureInTurns, p95Ratio, rateRatio, type Side, type Turns, warmUp } from './turns.ts';
+
+export const ours = 'ours';
+/** The connections that budgets of CPU are for. */
+const budgetConnections = 32;
+/** Of what our server answers as fast as it can: what it gets at the constant rate. */
+const constantRateShare = 0.5;
+
+export interface RunOptions {
+  readonly connections: readonly number[];
+  readonly rounds: number;
+  /** Of a round, of each side. */
+  readonly seconds: number;
+  readonly onLoad?: (scenario: string, load: Load) => void;
+}
+
+export interface RunContext {
+  readonly server: OwnServer;
+  readonly limits: LimitContext['limits'];
+  readonly facts: Facts;
+}
+
+/**
+ * Ours first.
+ * @throws when a limit's answer is not ours
+ */
+export async function sidesOf(scenario: Scenario, { server, limits, facts }: RunContext): Promise<Side[]> {
+  const operation = scenario.operation(facts);
+  const { target, answer } = await targetOf(server, scenario.server, operation);
+  const sides: Side[] = [{ name: ours, target }];
+  for (const make of scenario.limits) sides.push(await make({ server, limits, facts, operation, answer }));
+  return sides;
+}
+
+/** How many loads a scenario is put under: each number of connections, and the constant rate. */
+export function loadCount(scenario: Scenario, connections: readonly number[]): number {
+  return connectionsOf(scenario, connections).length + 1;
+}
+
+/**
+ * A scenario under all loads: as fast as so many connections can, and at a constant rate of half of the fastest of them.
+ * @throws when a request failed or an answer was not the expected one
+ */
+export async function runScenario(
+  scenario: Scenario,
+  context: RunContext,
+  options: RunOptions,
+): Promise<ScenarioResult[]> {
+  const { seconds } = options;
+  const sides = await sidesOf(scenario, context);
+  await warmUp(sides);
+  const results: ScenarioResult[] = [];
+  for (const connections of connectionsOf(scenario, options.connections)) {
+    results.push(await runLoad(scenario, sides, { context, options, load: { connections, rate: null, seconds } }));
+  }
+  const fastest = Math.max(...results.map(({ ours: { requestsPerSecond } }) => requestsPerSecond));
+  const rate = Math.max(1, Number((fastest * constantRateShare).toPrecision(2)));
+  results.push(await runLoad(scenario, sides, { context, options, load: { connections: 64, rate, seconds } }));
+  return results;
+}
+
+function connectionsOf({ maxConnections = Number.POSITIVE_INFINITY }: Scenario, connections: readonly number[]) {
+  return connections.filter((count) => count <= maxConnections);
+}
+
+interface LoadRun {
+  readonly context: RunContext;
+  readonly options: RunOptions;
+  readonly load: Load;
+}
+
+async function runLoad(scenario: Scenario, sides: readonly Side[], run: LoadRun): Promise<ScenarioResult> {
+  const { load, options, context } = run;
+  options.onLoad?.(scenario.name, load);
+  const turns = await measureInTurns(sides, options.rounds, ({ target }) => runOnce(target, load));
+  const limits = sides.slice(1).map(({ name }) => ({ name, figures: figuresOf(turns.get(name)!) }));
+  return {
+    name: scenario.name,
+    load,
+    ours: figuresOf(turns.get(ours)!),
+    limits,
+    ratios: limits.flatMap(({ name }) => ratiosOf(turns, name, scenario, load)),
+    series: await watch(context.server.origin, sides[0]!, load),
+  };
+}
+
+function runOnce(target: Side['target'], { connections, rate, seconds }: Load) {
+  return rate === null ? runClosedLoop(target, connections, { seconds }) : runConstantRate(target, rate, seconds);
+}
+
+function ratiosOf(turns: Turns, limit: string, { maxCpuRatio }: Scenario, load: Load): Ratio[] {
+  const isBudgeted =
+    maxCpuRatio !== undefined &&
+    limit === 'flat statements' &&
+    load.rate === null &&
+    load.connections === budgetConnections;
+  const ofCpu = cpuRatio(turns, ours, limit, isBudgeted ? { bound: maxCpuRatio, isUpper: true } : null);
+  const ofSpeed = load.rate === null ? rateRatio(turns, ours, limit) : p95Ratio(turns, ours, limit);
+  return ofCpu === null ? [ofSpeed] : [ofCpu, ofSpeed];
+}
+
+/** One more round of ours, in which the process is looked at. */
+async function watch(origin: string, { target }: Side, load: Load): Promise<ProcessSample[]> {
+  const samples = sampleProcess(origin);
+  const [loaded] = await Promise.allSettled([runOnce(target, { ...load, seconds: 2 * load.seconds })]);
+  const series = await samples.stop();
+  if (loaded.status === 'rejected') throw loaded.reason;
+  return series;
+}
