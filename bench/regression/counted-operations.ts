@@ -6,7 +6,8 @@ export interface CountedOperation {
   name: string;
   /** From the response cache; else that is off. */
   isCached: boolean;
-  isWrite: boolean;
+  /** In one window; for those that make the next ones' data, or after which there is work at some later time. */
+  mostRequests?: number;
   request: CountedRequest;
   /** The same with other numbers of rows, which must take the same statements; none for what has no page. */
   sizes: ReadonlyMap<number, CountedRequest>;
@@ -42,11 +43,11 @@ export async function createCountedOperations(ask: Ask): Promise<CountedOperatio
     operation('viewer', '{ viewer { id name email } }'),
     operation('page with sentiment', sentiment),
     operation('search by words', search, { mode: 'KEYWORD' }),
-    operation('search by words and meaning', search, { mode: 'HYBRID' }),
+    { ...operation('search by words and meaning', search, { mode: 'HYBRID' }), mostRequests: 1 },
     { ...operation('cached page by GET', page), isCached: true, request: get(page), sizes: new Map() },
     { ...operation('cached page by POST', page), isCached: true, sizes: new Map() },
     operation('update of a feature', rename, { input: { id, name: 'The same name' } }),
-    operation('100 features made', create, { input: { features: many } }),
+    { ...operation('100 features made', create, { input: { features: many } }), mostRequests: 6 },
   ];
 }
 
@@ -56,7 +57,6 @@ function operation(name: string, query: string, variables: Record<string, unknow
   return {
     name,
     isCached: false,
-    isWrite: query.startsWith('mutation'),
     request: post(query, variables),
     sizes: new Map(asked.map((rows) => [rows, post(query.replace(first, `first: ${rows}`), variables)])),
   };

@@ -66,8 +66,8 @@ export function compareCounts(
     for (const figure of figures) {
       const allowed = Math.max(before[figure] * tolerances[figure], least[figure]);
       const growth = after[figure] - before[figure];
-      if (Math.abs(growth) > allowed) {
-        differences.push({ operation, figure, before: before[figure], after: after[figure], hasGrown: growth > 0 });
+      if (!(Math.abs(growth) <= allowed)) {
+        differences.push({ operation, figure, before: before[figure], after: after[figure], hasGrown: !(growth <= 0) });
       }
     }
     return differences;

@@ -19,12 +19,11 @@ export interface CountedServers {
   allocations: CountedServer;
 }
 
-const windows = 5;
+/** Small windows are many: each has more of what is not the request's own, and some of them nothing of it. */
+const windowsOf = (requests: number): number => (requests < 3 ? 20 : 5);
 /** What a window is to see: so much that a reading's own share is small, and no more requests than that takes. */
 const windowWork = { calls: 400_000, allocatedBytes: 15_000_000 };
 const mostRequests = 100;
-/** Of those that write, each of which makes the next one's data. */
-const mostWrites = 6;
 /** For the first look at a request, when all its code has run and caches are full. */
 const warmUpRequests = 20;
 const statementRequests = 10;
@@ -32,10 +31,9 @@ const statementRequests = 10;
 const backgroundStatements = ['insertPredictions'];
 
 export async function countOperation(
-  { request, isWrite }: CountedOperation,
+  { request, mostRequests: most = mostRequests }: CountedOperation,
   { work, allocations }: CountedServers,
 ): Promise<OperationCounts> {
-  const most = isWrite ? mostWrites : mostRequests;
   const { promises, calls, characters } = await countLeast(work, request, { figure: 'calls', most });
   const { allocatedBytes } = await countLeast(allocations, request, { figure: 'allocatedBytes', most });
   return { statements: await countStatements(work, request), promises, calls, characters, allocatedBytes };
@@ -64,7 +62,7 @@ async function countLeast(
   const [idle, busy] = [[await countWindow(server, request, 0)], [await countWindow(server, request, 4)]];
   const requests = Math.min(most, Math.ceil(windowWork[figure] / (busy[0]![figure] / 4)));
   busy.length = 0;
-  for (let window = 0; window < windows; window += 1) {
+  for (let window = 0; window < windowsOf(requests); window += 1) {
     idle.push(await countWindow(server, request, 0));
     busy.push(await countWindow(server, request, requests));
   }

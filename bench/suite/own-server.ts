@@ -25,6 +25,8 @@ export interface OwnServerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** The folder where the server leaves a CPU profile at its end, which takes some of it. */
   readonly profile?: string | undefined;
+  /** The folder of the project; of this one by default. */
+  readonly root?: string | undefined;
 }
 
 /**
@@ -33,12 +35,12 @@ export interface OwnServerOptions {
  */
 export async function startOwnServer(
   database: BenchDatabase,
-  { environment = {}, profile }: OwnServerOptions = {},
+  { environment = {}, profile, root }: OwnServerOptions = {},
 ): Promise<OwnServer> {
   const issuer = await createTestIssuer('EdDSA');
   try {
     const { jwksUrl, issuer: iss, audience, algorithms } = issuer.settings;
-    const server = await startServer(await findFreePort(), {
+    const settings = {
       DATABASE_URL: database.url,
       DATA_DIR: database.dataDir,
       NODE_ENV: 'production',
@@ -52,7 +54,8 @@ export async function startOwnServer(
       RATE_LIMIT_ADDRESS: '999999999999/60',
       ...(profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }),
       ...environment,
-    });
+    };
+    const server = await startServer(await findFreePort(), settings, root);
     pin(server.pid, serverCore);
     const { userId, organizationId } = database;
     const exp = Math.floor(Date.now() / 1_000) + tokenSeconds;
