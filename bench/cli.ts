@@ -13,8 +13,19 @@ import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
 import { benchSemanticCache } from './semantic-cache.ts';
+import { benchSuite } from './suite/cli.ts';
 
-program.name('npm run bench --').description('Figures of this server, each as a ratio measured in one run.');
+program
+  .name('npm run bench --')
+  .enablePositionalOptions()
+  .description('Figures of this server, each as a ratio measured in one run; without a command all of the suite.')
+  .option('--only <names...>', 'scenarios, by the beginnings of their names')
+  .option('--connections <list>', 'separated by commas', numbers, [1, 32, 256])
+  .option('--seconds <n>', 'of a round', Number, 1)
+  .option('--rounds <n>', 'in which ours and the limits take turns', Number, 5)
+  .option('--scale <n>', 'features, at least 300; other tables in proportion', Number, 20_000)
+  .option('--out <folder>', 'where the result is written', 'bench-results')
+  .action(benchSuite);
 program
   .command('cached-mix')
   .description(

@@ -17,7 +17,7 @@ export class Connection {
   #received: Buffer = Buffer.alloc(0);
   #onAnswer: OnAnswer | null = null;
 
-  /** @param isExpected - of a body with a content-length; default: status 200 without errors is enough */
+  /** @param isExpected - of a body; default: status 200 without errors is enough */
   constructor(port: number, isExpected?: (body: string) => boolean) {
     this.#port = port;
     this.#isExpected = isExpected;
@@ -75,5 +75,19 @@ function faultOf(received: Buffer, isExpected?: (body: string) => boolean): stri
   const status = head.slice(9, 12);
   if (status !== '200') return `status ${status}`;
   if (received.indexOf(errorsKey, bodyStart) >= 0) return 'errors in the answer';
-  return isExpected === undefined || isExpected(received.toString('utf8', bodyStart)) ? null : 'another answer';
+  if (isExpected === undefined) return null;
+  const body = received.subarray(bodyStart);
+  return isExpected(String(length === undefined ? joinChunks(body) : body)) ? null : 'another answer';
+}
+
+/** The body of an answer in chunks, each after a line with its length. */
+function joinChunks(body: Buffer): Buffer {
+  const chunks: Buffer[] = [];
+  for (let at = 0; ; ) {
+    const lineEnd = body.indexOf('\r\n', at);
+    const length = Number.parseInt(body.toString('latin1', at, lineEnd), 16);
+    if (length === 0) return Buffer.concat(chunks);
+    chunks.push(body.subarray(lineEnd + 2, lineEnd + 2 + length));
+    at = lineEnd + 2 + length + 2;
+  }
 }

@@ -52,6 +52,8 @@ export async function startOwnServer(
       // All of the load is one viewer at one address.
       RATE_LIMIT_VIEWER: '999999999999/60',
       RATE_LIMIT_ADDRESS: '999999999999/60',
+      // Another program on this core would make the server refuse requests.
+      MAX_EVENT_LOOP_DELAY_MS: '60000',
       ...(profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }),
       ...environment,
     };
