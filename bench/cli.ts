@@ -8,6 +8,7 @@ import { benchFaults } from './faults/cli.ts';
 import { benchHitPath } from './hit-path.ts';
 import { benchInference } from './inference/cli.ts';
 import { benchProtection } from './protection.ts';
+import { benchCompare } from './regression/compare.ts';
 import { benchCounts } from './regression/counts.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
@@ -25,7 +26,12 @@ program
   .option('--rounds <n>', 'in which ours and the limits take turns', Number, 5)
   .option('--scale <n>', 'features, at least 300; other tables in proportion', Number, 20_000)
   .option('--out <folder>', 'where the result is written', 'bench-results')
-  .action(benchSuite);
+  .option(
+    '--compare <version>',
+    'a branch, tag or commit, or the .json file of a kept result: what is worse than there',
+  )
+  .option('--starts <n>', 'of both servers, to compare with a version', Number, 6)
+  .action(({ compare, ...options }) => (compare === undefined ? benchSuite(options) : benchCompare(compare, options)));
 program
   .command('cached-mix')
   .description(

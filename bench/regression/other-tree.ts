@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { StartupError } from '../../src/errors.ts';
 
 /** Another version of this project in a folder of its own. */
 export interface OtherTree {
@@ -13,7 +14,7 @@ export interface OtherTree {
 
 /**
  * Checks a branch, a tag or a commit out into a temporary folder; it uses the packages of this one.
- * @throws when git knows no such commit
+ * @throws StartupError when git knows no such commit
  */
 export function openOtherTree(ref: string): OtherTree {
   const commit = findCommit(ref);
