@@ -6,8 +6,8 @@ export interface CountedOperation {
   name: string;
   /** From the response cache; else that is off. */
   isCached: boolean;
-  /** In one window; for those that make the next ones' data, or after which there is work at some later time. */
-  mostRequests?: number;
+  /** In a window; for those that make the next ones' data, or after which there is work at some later time. */
+  mostRequests?: { work: number; allocations: number };
   request: CountedRequest;
   /** The same with other numbers of rows, which must take the same statements; none for what has no page. */
   sizes: ReadonlyMap<number, CountedRequest>;
@@ -43,11 +43,17 @@ export async function createCountedOperations(ask: Ask): Promise<CountedOperatio
     operation('viewer', '{ viewer { id name email } }'),
     operation('page with sentiment', sentiment),
     operation('search by words', search, { mode: 'KEYWORD' }),
-    { ...operation('search by words and meaning', search, { mode: 'HYBRID' }), mostRequests: 1 },
+    {
+      ...operation('search by words and meaning', search, { mode: 'HYBRID' }),
+      mostRequests: { work: 1, allocations: 100 },
+    },
     { ...operation('cached page by GET', page), isCached: true, request: get(page), sizes: new Map() },
     { ...operation('cached page by POST', page), isCached: true, sizes: new Map() },
     operation('update of a feature', rename, { input: { id, name: 'The same name' } }),
-    { ...operation('100 features made', create, { input: { features: many } }), mostRequests: 6 },
+    {
+      ...operation('100 features made', create, { input: { features: many } }),
+      mostRequests: { work: 6, allocations: 6 },
+    },
   ];
 }
 

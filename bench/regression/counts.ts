@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startBenchDatabase } from '../suite/bench-database.ts';
+import { seedCountedData } from './counted-data.ts';
 import { type CountedOperation, countedFeatures, createCountedOperations } from './counted-operations.ts';
 import { startCountedServer } from './counted-server.ts';
 import { type CountDifference, compareCounts, type ExpectedCounts, parseExpectedCounts } from './expected-counts.ts';
@@ -40,7 +41,7 @@ interface Counted {
 /** Those from the cache last: their servers have it on. */
 async function countAll(): Promise<Counted> {
   const counted: Counted = { measured: new Map(), complaints: [] };
-  const database = await startBenchDatabase(countedFeatures);
+  const database = await startBenchDatabase(countedFeatures, seedCountedData);
   try {
     for (const isCached of [true, false]) {
       const environment = isCached ? { RESPONSE_CACHE_BYTES: String(cacheBytes) } : {};

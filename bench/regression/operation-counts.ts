@@ -23,7 +23,7 @@ export interface CountedServers {
 const windowsOf = (requests: number): number => (requests < 3 ? 20 : 5);
 /** What a window is to see: so much that a reading's own share is small, and no more requests than that takes. */
 const windowWork = { calls: 400_000, allocatedBytes: 15_000_000 };
-const mostRequests = 100;
+const usualMost = { work: 100, allocations: 100 };
 /** For the first look at a request, when all its code has run and caches are full. */
 const warmUpRequests = 20;
 const statementRequests = 10;
@@ -31,11 +31,14 @@ const statementRequests = 10;
 const backgroundStatements = ['insertPredictions'];
 
 export async function countOperation(
-  { request, mostRequests: most = mostRequests }: CountedOperation,
+  { request, mostRequests: most = usualMost }: CountedOperation,
   { work, allocations }: CountedServers,
 ): Promise<OperationCounts> {
-  const { promises, calls, characters } = await countLeast(work, request, { figure: 'calls', most });
-  const { allocatedBytes } = await countLeast(allocations, request, { figure: 'allocatedBytes', most });
+  const { promises, calls, characters } = await countLeast(work, request, { figure: 'calls', most: most.work });
+  const { allocatedBytes } = await countLeast(allocations, request, {
+    figure: 'allocatedBytes',
+    most: most.allocations,
+  });
   return { statements: await countStatements(work, request), promises, calls, characters, allocatedBytes };
 }
 

@@ -41,7 +41,7 @@ function findCommit(ref: string): string {
   try {
     return git('rev-parse', '--short', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`);
   } catch {
-    throw new Error(
+    throw new StartupError(
       `--compare ${ref}: expected a branch, a tag or a commit of git, or the .json file of a kept result`,
     );
   }
