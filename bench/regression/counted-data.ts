@@ -18,7 +18,7 @@ export async function seedCountedData(url: string, features: number): Promise<vo
   try {
     const inference = await createWorkerEngine({ repository: await scanModelRepository('models'), workers: 1 });
     try {
-      const scale = parseScale('--scale', String(features)) as Scale;
+      const scale = parseScale(String(features)) as Scale;
       await seedScale({ database, inference, now, scale, progress: silent });
     } finally {
       await inference.close();
