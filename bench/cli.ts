@@ -13,6 +13,8 @@ import { benchLoad } from './load/load.ts';
 import { benchSpike } from './load/spike.ts';
 import { benchStress } from './load/stress.ts';
 import { benchProtection } from './protection.ts';
+import { benchCompare } from './regression/compare.ts';
+import { benchCounts } from './regression/counts.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
@@ -29,7 +31,12 @@ program
   .option('--rounds <n>', 'in which ours and the limits take turns', Number, 5)
   .option('--scale <n>', 'features, at least 300; other tables in proportion', Number, 20_000)
   .option('--out <folder>', 'where the result is written', 'bench-results')
-  .action(benchSuite);
+  .option(
+    '--compare <version>',
+    'a branch, tag or commit, or the .json file of a kept result: what is worse than there',
+  )
+  .option('--starts <n>', 'of both servers, to compare with a version', Number, 6)
+  .action(({ compare, ...options }) => (compare === undefined ? benchSuite(options) : benchCompare(compare, options)));
 program
   .command('cached-mix')
   .description(
@@ -59,6 +66,11 @@ program
   )
   .option('--minutes <n>', 'how long', Number, 2)
   .action(benchConsistency);
+program
+  .command('counts')
+  .description('what operations take, counted and so the same on every machine, against bench/counts.json')
+  .option('--update', 'the figures are what is expected from now on', false)
+  .action(benchCounts);
 program
   .command('deep-pages')
   .description('page 1 against page 5,000 by cursor, on a database of at least 500,000 features')
