@@ -50,12 +50,25 @@ export async function benchSuite(options: SuiteOptions): Promise<void> {
   await writeReport(result, `${file}.html`, checks);
   printResult(result);
   if (checks.length > 0) reportBudgets(checks);
-  for (const failure of failures) console.error(`FAILED ${failure}`);
-  if (failures.length > 0) process.exitCode = 1;
+  reportFailures(failures);
   console.log(`${file}.json\n${file}.html`);
 }
 
-async function runSuite({ only, scale, out: _, ...options }: SuiteOptions) {
+/** Of loads whose figures are left out, each in a line that names the load; one fails the process at its end. */
+export function reportFailures(failures: readonly string[]): void {
+  for (const failure of failures) console.error(`FAILED ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
+}
+
+/**
+ * Runs what is chosen, and says which loads failed.
+ * @throws StartupError when `only` names nothing
+ */
+export async function runSuite({
+  only,
+  scale,
+  ...options
+}: Omit<SuiteOptions, 'out'>): Promise<{ result: BenchResult; failures: readonly string[] }> {
   const all: readonly (Scenario | Probe)[] = Object.values(suite).flat();
   const chosen = chooseByName(all, only);
   const steps = chosen.map((one) => ('operation' in one ? loadCount(one, options.connections) : 1));
