@@ -1,4 +1,4 @@
-import { checkBudgets, reportBudgets } from '../budgets.ts';
+import { checkBudgets, findBudget, reportBudgets } from '../budgets.ts';
 import type { Report } from '../inference/report.ts';
 import { median } from '../statistics.ts';
 import type { EnduranceOptions, EnduranceResult, EnduranceSample } from './endurance.ts';
@@ -23,10 +23,10 @@ interface Memory {
 const memories: readonly Memory[] = [
   { name: 'RSS', of: ({ rssBytes }) => mib(rssBytes) },
   {
-    name: 'heap after a collection',
+    name: 'heap, collected',
     of: ({ heapAfterCollectionBytes: bytes }) => (bytes === null ? null : mib(bytes)),
   },
-  { name: 'external memory', of: ({ externalBytes }) => mib(externalBytes) },
+  { name: 'external', of: ({ externalBytes }) => mib(externalBytes) },
 ];
 
 /** Prints what came of it, and keeps it with charts; what leaks fails the process at its end. */
@@ -124,7 +124,11 @@ function chartsOf(samples: readonly EnduranceSample[]) {
     unit,
     points: pointsOf(samples, of).map(([seconds, value]) => [seconds * 1_000, value] as const),
   });
-  const memory = (each: Memory) => ({ ...line(each.name, 'MiB', each.of), chart: 'Memory' });
+  const memory = (each: Memory) => ({
+    ...line(each.name, 'MiB', each.of),
+    chart: 'Memory',
+    bound: findBudget('memory-steady').bound,
+  });
   const delay = (name: string, of: (sample: EnduranceSample) => number) => ({
     ...line(name, 'ms', of),
     chart: 'Event-loop delay',
@@ -135,12 +139,16 @@ function chartsOf(samples: readonly EnduranceSample[]) {
     { ...memory({ name: 'heap in use', of: ({ heapUsedBytes }) => mib(heapUsedBytes) }), isReference: true },
     delay('p99', ({ eventLoopDelayP99Ms }) => eventLoopDelayP99Ms),
     delay('p50', ({ eventLoopDelayP50Ms }) => eventLoopDelayP50Ms),
-    { ...line('p95 of critical requests', 'ms', ({ p95Ms }) => p95Ms.critical), bound: p95Budgets.critical },
-    { ...line('p95 of standard requests', 'ms', ({ p95Ms }) => p95Ms.standard), bound: p95Budgets.standard },
+    ...(['critical', 'standard'] as const).map((kind) => ({
+      ...line('p95', 'ms', ({ p95Ms }) => p95Ms[kind]),
+      chart: `p95 of ${kind} requests`,
+      isLogarithmic: true,
+      bound: p95Budgets[kind],
+    })),
     line('right answers', 'req/s', ({ requestsPerSecond }) => requestsPerSecond),
-    { ...line('sockets', 'count', ({ sockets }) => sockets), chart: 'Handles' },
-    { ...line('others', 'count', ({ handles }) => handles), chart: 'Handles' },
-    { ...line('connections at work', 'count', ({ poolRunning }) => poolRunning), chart: 'Pool' },
-    { ...line('statements waiting', 'count', ({ poolWaiting }) => poolWaiting), chart: 'Pool' },
+    { ...line('sockets', '', ({ sockets }) => sockets), chart: 'Handles' },
+    { ...line('others', '', ({ handles }) => handles), chart: 'Handles' },
+    { ...line('at work', '', ({ poolRunning }) => poolRunning), chart: 'Connections of the pool, statements waiting' },
+    { ...line('waiting', '', ({ poolWaiting }) => poolWaiting), chart: 'Connections of the pool, statements waiting' },
   ];
 }

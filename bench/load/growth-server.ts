@@ -1,4 +1,5 @@
 /** A server on data of one size, asked at random places of them, and what a request costs it and its Postgres. */
+import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
 import { encodeGlobalId } from '../../src/schema/global-id.ts';
 import { createRandom } from '../../src/seed/random.ts';
@@ -40,6 +41,9 @@ export interface GrowthServer {
 }
 
 const connections = 8;
+/** Of a core. */
+const idleShare = 0.03;
+const idleLimitMs = 600_000;
 const placeCount = 1_000;
 const countedPlaces = 100;
 /** A page of this many is to be full wherever it begins. */
@@ -60,6 +64,7 @@ export async function startGrowthServer(scale: number): Promise<GrowthServer> {
     const client = postgres(database.url, { max: 1, fetch_types: false });
     ends.push(() => client.end());
     const places = await findPlaces(client, database, server);
+    await untilIdle(server.pid);
     return {
       scale,
       server,
@@ -76,6 +81,21 @@ export async function startGrowthServer(scale: number): Promise<GrowthServer> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/**
+ * A server that has just started embeds documents, and the more there are the longer.
+ * @throws Error when it does not end
+ */
+async function untilIdle(pid: number): Promise<void> {
+  const untilMs = performance.now() + idleLimitMs;
+  for (;;) {
+    const before = cpuSeconds(pid);
+    await pause(1_000);
+    // NaN where it cannot be known.
+    if (!(cpuSeconds(pid) - before > idleShare)) return;
+    if (performance.now() > untilMs) throw new Error(`the server was not idle within ${idleLimitMs / 1_000} s`);
   }
 }
 

@@ -29,7 +29,8 @@ export function tickSeries(ticks: readonly Tick[]): SeriesReport['series'] {
     counts('shed', (tick) => ended(tick, 'shed')),
     counts('otherwise', (tick) => tick.due - ended(tick, 'ok') - ended(tick, 'shed')),
     ...requestClasses.map((kind) => ({
-      name: `p95 of ${kind} requests`,
+      name: 'p95',
+      chart: `p95 of ${kind} requests`,
       unit: 'ms',
       isLogarithmic: true,
       bound: p95Budgets[kind],

@@ -2,7 +2,7 @@
 
 import { createReport, type Report } from '../inference/report.ts';
 import type { Phase } from '../suite/open-loop.ts';
-import { secondsUntilNormal } from './latency-budgets.ts';
+import { p95Budgets, secondsUntilNormal } from './latency-budgets.ts';
 import { type LoadedServer, leftOvers, startLoadedServer } from './loaded-server.ts';
 import { openProbe, type Probe, type ProcessFigures, probeModule } from './probe-client.ts';
 import { createProduction } from './production.ts';
@@ -161,14 +161,12 @@ function pageOf({ mix }: StressOptions, { steps, breaking, down, recoverySeconds
     ] as const,
     series: [
       byRate('right answers', 'req/s', ({ run }) => run.answeredPerSecond),
-      {
-        ...byRate('p95 of critical requests, by rate', 'ms', ({ run }) => run.classes.critical.p95Ms),
+      ...(['critical', 'standard'] as const).map((kind) => ({
+        ...byRate('p95', 'ms', ({ run }) => run.classes[kind].p95Ms),
+        chart: `p95 of ${kind} requests, up`,
         isLogarithmic: true,
-      },
-      {
-        ...byRate('p95 of standard requests, by rate', 'ms', ({ run }) => run.classes.standard.p95Ms),
-        isLogarithmic: true,
-      },
+        bound: p95Budgets[kind],
+      })),
       ...tickSeries(down.ticks),
     ],
   };
