@@ -23,7 +23,7 @@ export interface CountedServers {
 const windowsOf = (requests: number): number => (requests < 3 ? 20 : 5);
 /** What a window is to see: so much that a reading's own share is small, and no more requests than that takes. */
 const windowWork = { calls: 400_000, allocatedBytes: 15_000_000 };
-const usualMost = { work: 100, allocations: 100 };
+const usualMost = { work: 100, allocations: 400 };
 /** For the first look at a request, when all its code has run and caches are full. */
 const warmUpRequests = 20;
 const statementRequests = 10;
@@ -88,14 +88,14 @@ async function countWindow(server: CountedServer, request: CountedRequest, reque
   return { ...after, allocatedBytes: after.allocatedBytes - before.allocatedBytes };
 }
 
-/** Those that run less than once in two requests are polls of the background. */
+/** What runs less than once in a request is of the background. */
 async function countStatements(server: CountedServer, request: CountedRequest): Promise<Record<string, number>> {
   await server.send(request);
   const before = await server.countStatements();
   for (let sent = 0; sent < statementRequests; sent += 1) await server.send(request);
   const after = await server.countStatements();
   const counts = [...after].map(
-    ([name, count]) => [name, Math.round((count - (before.get(name) ?? 0)) / statementRequests)] as const,
+    ([name, count]) => [name, Math.floor((count - (before.get(name) ?? 0)) / statementRequests)] as const,
   );
   const own = counts.filter(([name, count]) => count > 0 && !backgroundStatements.includes(name));
   return Object.fromEntries(own.sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,4 +1,3 @@
-import type { LoadFigures } from '../suite/closed-loop.ts';
 import { runClosedLoop, type Target } from '../suite/closed-loop.ts';
 
 /** The same request to this version, to the other one, and the shortest way to the same answer. */
@@ -23,30 +22,33 @@ export interface PairRatios {
   readonly after: number;
 }
 
-interface Load {
-  requests: number;
-  seconds: number;
-  cpuMicroseconds: number;
+/** Of each load of a side. */
+interface Loads {
+  readonly cpuMicroseconds: number[];
+  readonly requestsPerSecond: number[];
 }
 
 /**
  * Loads both versions in turns, each round forth and back between two loads of the limit: what grows or shrinks steadily
- * in the meantime meets both alike. The version that begins changes from round to round.
+ * in the meantime meets both alike. The version that begins changes from round to round. What else the machine does only
+ * ever slows a load down, so a side's figure is that of its best load.
  * @throws when a request failed or an answer was not the expected one
  */
 export async function measurePair(
   pair: Pair,
   { connections, rounds, seconds }: PairOptions,
 ): Promise<readonly PairRatios[]> {
-  const sums = { after: noLoad(), before: noLoad(), limit: noLoad() };
+  const loads = { after: noLoads(), before: noLoads(), limit: noLoads() };
   for (let round = 0; round < rounds; round += 1) {
     const [first, second] = round % 2 === 0 ? (['after', 'before'] as const) : (['before', 'after'] as const);
     for (const side of ['limit', first, second, second, first, 'limit'] as const) {
-      add(sums[side], await runClosedLoop(pair[side], connections, { seconds }));
+      const figures = await runClosedLoop(pair[side], connections, { seconds });
+      loads[side].cpuMicroseconds.push(figures.cpuMicroseconds ?? Number.NaN);
+      loads[side].requestsPerSecond.push(figures.requestsPerSecond);
     }
   }
-  const cpu = (side: keyof Pair) => sums[side].cpuMicroseconds / sums[side].requests;
-  const rate = (side: keyof Pair) => sums[side].requests / sums[side].seconds;
+  const cpu = (side: keyof Pair) => Math.min(...loads[side].cpuMicroseconds);
+  const rate = (side: keyof Pair) => Math.max(...loads[side].requestsPerSecond);
   const ratios = (name: string, isMoreWorse: boolean, of: (side: keyof Pair) => number): PairRatios => ({
     name: `${name} against flat statements`,
     isMoreWorse,
@@ -54,16 +56,9 @@ export async function measurePair(
     after: of('after') / of('limit'),
   });
   const ofRate = ratios('requests a second', false, rate);
-  return Number.isNaN(sums.after.cpuMicroseconds) ? [ofRate] : [ratios('CPU', true, cpu), ofRate];
+  return Number.isNaN(cpu('after')) ? [ofRate] : [ratios('CPU', true, cpu), ofRate];
 }
 
-function noLoad(): Load {
-  return { requests: 0, seconds: 0, cpuMicroseconds: 0 };
-}
-
-/** CPU that cannot be known makes the sum NaN. */
-function add(sum: Load, { requests, requestsPerSecond, cpuMicroseconds }: LoadFigures): void {
-  sum.requests += requests;
-  sum.seconds += requests / requestsPerSecond;
-  sum.cpuMicroseconds += (cpuMicroseconds ?? Number.NaN) * requests;
+function noLoads(): Loads {
+  return { cpuMicroseconds: [], requestsPerSecond: [] };
 }
