@@ -6,7 +6,7 @@ export default defineConfig({
   // Yoga loads, and no error would be an instance of the other's GraphQLError.
   ssr: { resolve: { conditions: ['node', 'module-sync'], externalConditions: ['node', 'module-sync'] } },
   test: {
-    include: ['src/**/*.test.ts', 'models/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'models/**/*.test.ts', 'bench/**/*.test.ts'],
     globalSetup: ['src/testing/global-setup.ts'],
     // Two cores: more files at a time only make each slower.
     maxWorkers: 2,

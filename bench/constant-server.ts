@@ -1,4 +1,4 @@
-/** A bare node:http server that answers the bytes it is given as its argument, on a free port that it prints. */
+/** A bare node:http server that answers the bytes it is given as its argument, on the port given next, or a free one; it prints it. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -9,4 +9,4 @@ const server = createServer((request, response) => {
   response.writeHead(200, headers);
   response.end(body);
 });
-server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port));
+server.listen(Number(process.argv[3] ?? 0), '127.0.0.1', () => console.log((server.address() as AddressInfo).port));

@@ -5,7 +5,7 @@ import { type LimitServer, startLimitServer } from '../limits/limit-server.ts';
 import { loadCore, pin } from '../process-cpu.ts';
 import { type BenchDatabase, startBenchDatabase } from './bench-database.ts';
 import { type OwnServer, startOwnServer } from './own-server.ts';
-import type { Facts, Scenario, ServerKind } from './scenario.ts';
+import type { Facts, Scenario } from './scenario.ts';
 
 /** What scenarios need beside our server. */
 export interface BenchWorld {
@@ -63,8 +63,4 @@ export function cachedEnvironment(
   const texts = scenarios.map((scenario) => scenario.operation(facts).query);
   writeFileSync(path, JSON.stringify(Object.fromEntries(texts.map((text) => [sha256Of(text), text]))));
   return { TRUSTED_DOCUMENTS: 'only', TRUSTED_DOCUMENTS_PATH: path, RESPONSE_CACHE_BYTES: String(64 * 2 ** 20) };
-}
-
-export function ofKind(scenarios: readonly Scenario[], kind: ServerKind): Scenario[] {
-  return scenarios.filter(({ server }) => server === kind);
 }

@@ -14,11 +14,14 @@ export interface Target {
   isExpected(body: string): boolean;
 }
 
-/** How much of a load: one of the two. */
+/** How much of a load: what is reached first. */
 export interface Amount {
   readonly seconds?: number;
   readonly requests?: number;
 }
+
+const maxSeconds = 3_600;
+const answerLimitSeconds = 30;
 
 /** What a load has measured. */
 export interface LoadFigures {
@@ -39,6 +42,7 @@ export async function runClosedLoop(target: Target, connections: number, amount:
   let wrong: string | null = null;
   const cpuBefore = cpuSeconds(pid);
   const startMs = performance.now();
+  const stopAfterMs = (amount.seconds ?? maxSeconds) * 1_000;
   let lastMs = startMs;
   let requests = 0;
   const { non2xx, errors, mismatches } = await new Promise<autocannon.Result>((resolve, reject) => {
@@ -49,7 +53,11 @@ export async function runClosedLoop(target: Target, connections: number, amount:
         headers: { ...headers },
         ...(body !== undefined && { body }),
         connections,
-        ...(amount.requests === undefined ? { duration: amount.seconds ?? 1 } : { amount: amount.requests }),
+        duration: maxSeconds,
+        timeout: answerLimitSeconds,
+        // The first failure ends it.
+        bailout: 1,
+        ...(amount.requests !== undefined && { maxOverallRequests: amount.requests }),
         // How soon it sees that all requests are answered.
         sampleInt: 20,
         verifyBody(answer) {
@@ -65,6 +73,8 @@ export async function runClosedLoop(target: Target, connections: number, amount:
       lastMs = performance.now();
       requests += 1;
       latency.record(responseMs);
+      // Each connection has its turn, however slow the server is.
+      if (requests >= connections && lastMs - startMs >= stopAfterMs) load.stop();
     });
   });
   const spentSeconds = cpuSeconds(pid) - cpuBefore;

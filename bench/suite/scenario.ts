@@ -1,6 +1,6 @@
 import type { BenchQuery, QueryKey } from '../four-queries.ts';
 import type { LimitServer } from '../limits/limit-server.ts';
-import type { BenchDatabase } from './bench-database.ts';
+import type { BenchWorld } from './bench-world.ts';
 import type { OwnServer } from './own-server.ts';
 import type { ScenarioResult } from './results.ts';
 import type { Side } from './turns.ts';
@@ -43,8 +43,8 @@ export interface Scenario {
   readonly limits: readonly MakeLimit[];
   /** Loads with more connections are left out: the server would refuse some of what is asked. */
   readonly maxConnections?: number;
-  /** With 32 connections, of the CPU of flat statements. */
-  readonly maxCpuRatio?: number;
+  /** The id of the budget of its CPU against flat statements, with 32 connections. */
+  readonly cpuBudget?: string;
 }
 
 /** What is measured in a way of its own. */
@@ -53,9 +53,7 @@ export interface Probe {
   measure(context: ProbeContext): Promise<ScenarioResult>;
 }
 
-export interface ProbeContext {
-  readonly database: BenchDatabase;
-  readonly limits: LimitServer;
+export interface ProbeContext extends BenchWorld {
   readonly rounds: number;
   /** Of a round. */
   readonly seconds: number;

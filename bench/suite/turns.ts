@@ -4,6 +4,7 @@ import { LatencyRecord } from './latency.ts';
 import type { Figures, Ratio } from './results.ts';
 
 const warmUpConnections = 32;
+const warmUpAmount = { requests: 2_000, seconds: 5 };
 
 /** One of those that are compared. */
 export interface Side {
@@ -17,11 +18,11 @@ export interface Side {
 export type Turns = ReadonlyMap<string, readonly LoadFigures[]>;
 
 /**
- * Loads the sides until the compiler has made of them what it will make.
+ * Loads the sides until the compiler has made of them what it will make, or for so long.
  * @throws when a request failed or an answer was not the expected one
  */
-export async function warmUp(sides: readonly Side[], requests = 2_000): Promise<void> {
-  for (const { target } of sides) await runClosedLoop(target, warmUpConnections, { requests });
+export async function warmUp(sides: readonly Side[]): Promise<void> {
+  for (const { target } of sides) await runClosedLoop(target, warmUpConnections, warmUpAmount);
 }
 
 /**
