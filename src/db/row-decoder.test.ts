@@ -74,7 +74,7 @@ function readInPieces(bytes: Buffer, sizes: readonly number[], hasTarget = true)
   const target = hasTarget ? { columns: columnsOf, rows } : null;
   const reader = new RowReader(
     () => target,
-    (given) => forwarded.push(given),
+    (given) => forwarded.push(Buffer.from(given)),
   );
   const buffer = Buffer.alloc(Math.max(...sizes));
   for (let at = 0, turn = 0; at < bytes.length; turn += 1) {

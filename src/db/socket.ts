@@ -81,7 +81,10 @@ export class Sockets {
     });
   }
 
-  /** Reads into one buffer for the socket's life; what is not rows reaches the driver as any socket's data do. */
+  /**
+   * Reads into one buffer for the socket's life; what is not rows reaches the driver as any socket's data do. It keeps
+   * none of it over a read (but for copies to the client, which nobody starts here).
+   */
   #readingOf(socket: () => Socket): Pick<NetConnectOpts, 'onread'> {
     const reader = new RowReader(this.#target, (messages) => socket().emit('data', messages));
     const callback = (bytes: number, buffer: Uint8Array) => {
