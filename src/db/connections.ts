@@ -63,7 +63,7 @@ export class Connections {
 
   /**
    * At once where one is free: most callers need no promise for it.
-   * @throws OVERLOADED, as a rejection, when too many wait
+   * @throws OVERLOADED when too many wait
    */
   acquire(caller: Caller): Connection | Promise<Connection> {
     if (this.running === 0) this.#lastAnswerAt = performance.now();
@@ -83,8 +83,8 @@ export class Connections {
     if (connection.isLost || now > connection.expiresAt) {
       this.#open.delete(connection);
       if (!connection.isLost) void connection.end();
-      waiter?.resolve(this.#connect());
-    } else if (waiter) waiter.resolve(connection);
+      if (waiter) waiter.resolve(hold(this.#connect(), waiter.caller));
+    } else if (waiter) waiter.resolve(hold(connection, waiter.caller));
     else this.#idle.push(connection);
   }
 
@@ -120,11 +120,12 @@ export class Connections {
     return this.#open.size < this.#options.size ? this.#connect() : null;
   }
 
-  async #waitFor(caller: Caller): Promise<Connection> {
+  /** @throws OVERLOADED when too many wait */
+  #waitFor(caller: Caller): Promise<Connection> {
     if (!caller.hasBegun && this.isFull()) {
       throw overloaded('Too much waits for the database already; try again soon');
     }
-    return hold(await this.#line.wait(caller), caller);
+    return this.#line.wait(caller);
   }
 
   #connect(): Connection {

@@ -111,15 +111,15 @@ class ConnectionPool implements Pool {
   #run<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
     const startedAt = performance.now();
     const first = this.#runOnce<Row>(statement, values, caller);
-    const complete = (attempt: Promise<Row[]>) => this.#complete(attempt, startedAt, statement, values, caller);
-    if (this.#options.onWrite && !statement.isRead) return complete(first);
+    const { onStatement, onWrite } = this.#options;
+    if (onWrite && !statement.isRead) return this.#complete(first, startedAt, statement, values, caller);
     // What nearly every statement comes to, without the promises of the rest.
     return first.then(
       (rows) => {
-        this.#options.onStatement?.(statement, performance.now() - startedAt, undefined);
+        onStatement?.(statement, performance.now() - startedAt, undefined);
         return rows;
       },
-      () => complete(first),
+      () => this.#complete(first, startedAt, statement, values, caller),
     );
   }
 
