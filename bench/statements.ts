@@ -17,7 +17,7 @@ import { median, percentile } from './statistics.ts';
 const connections = 8;
 const inFlight = 32;
 /** For the compiler. */
-const warmUp = 10_000;
+const warmUp = 5_000;
 
 export interface StatementsOptions {
   /** A database that is seeded. Default: one of its own, with 2,000 features. */

@@ -2,6 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startTestPostgres, type TestPostgres } from '../testing/test-postgres.ts';
@@ -167,4 +169,27 @@ test('a statement that fails in a request needs no other to clean up after it', 
   await expect(request(controller.signal).run(failing, [organizationId, 0])).rejects.toThrow('division by zero');
   // It is free at once: nothing is under way on the only connection.
   expect(pool.stats()).toMatchObject({ open: 1, running: 0 });
+});
+
+test('nobody’s rows are strings of their own: one that is kept keeps no other in memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  makePool(server.url);
+  const text = `select gen_random_uuid() as id, repeat(md5($1::text), 30) as long from generate_series(1, 60)`;
+  const bytesKept = async (database: Database, statement: Statement): Promise<number> => {
+    const kept: string[] = [];
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let turn = 0; turn < 200; turn += 1) {
+      const [row] = await database.run<{ id: string }>(statement, [organizationId]);
+      kept.push(row!.id);
+    }
+    collect();
+    expect(kept).toHaveLength(200);
+    return process.memoryUsage().heapUsed - before;
+  };
+  const answersBytes = 200 * 60 * 30 * 32;
+  expect(await bytesKept(pool, { name: 'many', text, isRead: true })).toBeLessThan(answersBytes / 5);
+  // The same of a request, which keeps them: the figure can tell.
+  expect(await bytesKept(request(), ofOrganization(text))).toBeGreaterThan(answersBytes / 5);
 });
