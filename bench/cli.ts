@@ -193,8 +193,8 @@ program
     'CPU of a statement with its rows, through the pool, against the same statement through plain postgres.js',
   )
   .option('--url <url>', 'a database that is seeded, instead of one of its own')
-  .option('--rounds <n>', 'turns of each side', Number, 7)
-  .option('--statements <n>', 'of a turn', Number, 2_000)
+  .option('--rounds <n>', 'turns of each side', Number, 25)
+  .option('--statements <n>', 'of a turn', Number, 200)
   .action(benchStatements);
 try {
   await program.parseAsync();

@@ -1,4 +1,7 @@
-/** CPU of a statement through src/db, with its rows joined, against the same statement through plain postgres.js. */
+/**
+ * CPU of a statement through src/db, with its rows joined, against the same statement through plain postgres.js: as the
+ * pool has it, one at a time on a connection, and as the driver would by itself, several in one write.
+ */
 import { execFileSync } from 'node:child_process';
 import postgres from 'postgres';
 import { driverTypes } from '../src/db/connection.ts';
@@ -9,17 +12,19 @@ import { messageList } from '../src/domains/conversations/queries.ts';
 import { featureList, listFeaturesByIds, testCaseList } from '../src/domains/features/queries.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { startTestPostgres } from '../src/testing/test-postgres.ts';
-import { median } from './statistics.ts';
+import { median, percentile } from './statistics.ts';
 
 const connections = 8;
 const inFlight = 32;
+/** For the compiler. */
+const warmUp = 5_000;
 
 export interface StatementsOptions {
   /** A database that is seeded. Default: one of its own, with 2,000 features. */
   url?: string;
   /** Turns of each side. */
   rounds: number;
-  /** Statements of a turn; a warm-up of as many comes before. */
+  /** Statements of a turn. */
   statements: number;
 }
 
@@ -45,17 +50,20 @@ export async function benchStatements({ url, ...options }: StatementsOptions): P
 async function measureAll(url: string, options: Omit<StatementsOptions, 'url'>): Promise<void> {
   const { onStatement } = createMetrics();
   const pool = createPool({ connection: url, size: connections, onStatement });
-  const client = postgres(url, { max: connections, fetch_types: false, types: driverTypes, max_lifetime: null });
+  const driverOptions = { max: connections, fetch_types: false, types: driverTypes, max_lifetime: null };
+  const client = postgres(url, driverOptions);
+  // Its limit counts those behind the one that runs.
+  const unpipelined = postgres(url, { ...driverOptions, max_pipeline: 0 } as never);
   try {
     const [row] = await client<{ id: string }[]>`
       select organization_id as id from features group by 1 order by count(*) desc limit 1`;
     for (const { name, run } of await createCases(client, row!.id)) {
-      const plain = await createPlain(client, pool, row!.id, run);
+      const sent = await capture(pool, row!.id, run);
       const ours = () => run(pool.within({ signal: new AbortController().signal, organizationId: row!.id }));
-      report(name, await inTurns([plain, ours], options));
+      report(name, await inTurns([ours, plain(unpipelined, sent), plain(client, sent)], options));
     }
   } finally {
-    await Promise.all([pool.close(), client.end()]);
+    await Promise.all([pool.close(), client.end(), unpipelined.end()]);
   }
 }
 
@@ -93,27 +101,31 @@ async function createCases(client: postgres.Sql, organizationId: string): Promis
   ];
 }
 
-/** The statement of a case as it is sent, through the driver alone. */
-async function createPlain(
-  client: postgres.Sql,
-  database: SharedDatabase,
-  organizationId: string,
-  run: Case['run'],
-): Promise<() => Promise<unknown>> {
-  const sent: { statement: Statement; values: readonly Value[] }[] = [];
+/** A statement as it is sent. */
+interface Sent {
+  statement: Statement;
+  values: readonly Value[];
+}
+
+async function capture(database: SharedDatabase, organizationId: string, run: Case['run']): Promise<Sent> {
+  const sent: Sent[] = [];
   const onRun = (statement: Statement, values: readonly Value[]) => sent.push({ statement, values });
   await run(database.within({ signal: new AbortController().signal, organizationId, onRun }));
-  const { statement, values } = sent[0]!;
+  return sent[0]!;
+}
+
+/** The statement through the driver alone. */
+function plain(client: postgres.Sql, { statement, values }: Sent): () => Promise<unknown> {
   return () => client.unsafe(statement.text, [...values] as never[], { prepare: true });
 }
 
-/** Microseconds of CPU of a statement, of each side, turn by turn. */
+/** Microseconds of CPU of this thread for a statement, of each side, turn by turn. */
 async function inTurns(
   sides: readonly (() => Promise<unknown>)[],
   { rounds, statements }: Omit<StatementsOptions, 'url'>,
 ): Promise<number[][]> {
   const micros: number[][] = sides.map(() => []);
-  for (const side of sides) await cpuMicrosOf(side, statements);
+  for (const side of sides) await cpuMicrosOf(side, warmUp);
   for (let round = 0; round < rounds; round += 1) {
     for (const [index, side] of sides.entries()) micros[index]!.push(await cpuMicrosOf(side, statements));
   }
@@ -128,15 +140,21 @@ async function cpuMicrosOf(run: () => Promise<unknown>, statements: number): Pro
       await run();
     }
   };
-  const before = process.cpuUsage();
+  const before = process.threadCpuUsage();
   await Promise.all(Array.from({ length: inFlight }, work));
-  const { user, system } = process.cpuUsage(before);
+  const { user, system } = process.threadCpuUsage(before);
   return (user + system) / statements;
 }
 
-function report(name: string, [plain, ours]: number[][]): void {
-  const ratios = ours!.map((value, round) => value / plain![round]!);
-  const figures = `${median(ours!).toFixed(0).padStart(5)} µs, plain ${median(plain!).toFixed(0).padStart(5)} µs`;
-  const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
-  console.log(`${name.padEnd(34)} ${figures}, ratio ${median(ratios).toFixed(2)} (${range})`);
+function report(name: string, [ours, unpipelined, pipelined]: number[][]): void {
+  const micros = `${median(ours!).toFixed(0).padStart(4)} µs`;
+  const ratios = `${ratio(ours!, unpipelined!)} of plain, one at a time; ${ratio(ours!, pipelined!)} of plain, pipelined`;
+  console.log(`${name.padEnd(32)} ${micros}; ${ratios}`);
+}
+
+/** Median and middle half of the ratios, turn by turn. */
+function ratio(micros: readonly number[], limits: readonly number[]): string {
+  const ratios = micros.map((value, round) => value / limits[round]!);
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => percentile(ratios, share).toFixed(2));
+  return `${middle} (${low} to ${high})`;
 }

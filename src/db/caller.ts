@@ -4,7 +4,7 @@ export class Caller {
   readonly signal: AbortSignal | null;
   /** It has had a connection before. */
   hasBegun = false;
-  /** One listener for all statements of a request: a listener of each took 1.4 µs a statement. */
+  /** One listener for all statements of a request, not one to add and to remove for each (0.2 µs). */
   #departures: Set<() => void> | null = null;
 
   constructor(signal: AbortSignal | null) {

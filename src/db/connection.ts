@@ -49,8 +49,11 @@ export class Connection {
   readonly #readings = new Set<Reading>();
   readonly #interrupted = new Set<Promise<unknown>>();
   readonly #events: ConnectionEvents;
-  // Each at a time of its own, so that the connections of a process do not end together.
-  readonly #expiresAt = performance.now() + lifetimeMs * (1 + Math.random());
+  /**
+   * From when on it makes way for a new one once it is idle, by performance.now(). Each at a time of its own, so that the
+   * connections of a process do not end together.
+   */
+  readonly expiresAt = performance.now() + lifetimeMs * (1 + Math.random());
   #isLost = false;
 
   constructor(target: ConnectionTarget, events: ConnectionEvents) {
@@ -61,11 +64,6 @@ export class Connection {
       socket: (address: SocketAddress) => this.#sockets.open(address),
     } as postgres.Options<Record<string, postgres.PostgresType>>;
     this.#client = typeof target === 'string' ? postgres(target, options) : postgres({ ...target, ...options });
-  }
-
-  /** Old enough to make way for a new one once it is idle. */
-  get isOld(): boolean {
-    return performance.now() > this.#expiresAt;
   }
 
   /** It cannot run anything any more. */
@@ -109,7 +107,7 @@ export class Connection {
         },
         (error: unknown) => {
           end();
-          this.#onFailure(error);
+          this.#onFailure(error, reading !== null && this.#sockets.areRead);
           reject(error);
         },
       );
@@ -129,19 +127,19 @@ export class Connection {
     this.destroy();
   }
 
-  #onFailure(error: unknown): void {
+  #onFailure(error: unknown, isReadHere: boolean): void {
     if (isOutage(error)) {
       this.destroy();
       this.#events.onOutage();
     } else {
       this.#events.onAnswer();
-      this.#reset();
+      if (!isReadHere) this.#reset();
     }
   }
 
   /**
-   * After a statement that failed between two rows the driver (3.4.9) counts the next one's rows from there, and answers
-   * with holes. A statement that comes to its end sets the count back; in a failed transaction its rollback does.
+   * After a statement that failed between two rows that it read the driver (3.4.9) counts the next one's rows from there,
+   * and answers with holes. A statement that comes to its end sets the count back; in a failed transaction its rollback does.
    */
   #reset(): void {
     const reset = this.#client.unsafe('select 1').then(

@@ -47,6 +47,10 @@ export interface Bounds {
 
 /** A database that many requests share, each within its own bounds. */
 export interface SharedDatabase extends Database {
+  /**
+   * For one request. The strings of its rows are slices of whole answers: what is kept of them for longer than the request
+   * keeps those in memory. Rows of the shared database itself are strings of their own.
+   */
   within(bounds: Bounds): Database;
 }
 

@@ -65,6 +65,7 @@ export function createList<Row>(source: ListSource): List<Row> {
     `list_${source.name}`,
     (shape) => pageQuery(source, shape),
     (shape) => ({ isPrepared: isPlanStable(source, shape), ...footprint }),
+    keyOfShape,
   );
   const countStatement = statementByShape<readonly string[], { count: number }>(
     `count_${source.name}`,
@@ -73,10 +74,10 @@ export function createList<Row>(source: ListSource): List<Row> {
   );
   return {
     source,
-    page: async (database, organizationId, request) => {
-      const rows = await pageStatement(shapeOf(request)).run(database, pageValues(organizationId, request));
-      return toPage(rows, request);
-    },
+    page: (database, organizationId, request) =>
+      pageStatement(shapeOf(request))
+        .run(database, pageValues(organizationId, request))
+        .then((rows) => toPage(rows, 0, rows.length, request)),
     count: async (database, organizationId, filters) => {
       const statement = countStatement(Object.keys(filters).sort());
       const [row] = await statement.run(database, { organizationId, ...filterValues(filters) });
@@ -92,6 +93,7 @@ export function createNestedList<Row>(source: ListSource): NestedList<Row> {
     `list_${source.name}`,
     (shape: PageShape) => nestedPageQuery(source, shape),
     footprint,
+    keyOfShape,
   );
   const countStatement = statementByShape<readonly string[], { parentId: string; count: number }>(
     `count_${source.name}`,
@@ -100,12 +102,10 @@ export function createNestedList<Row>(source: ListSource): NestedList<Row> {
   );
   return {
     source,
-    pages: async (database, organizationId, parents, request) => {
-      const values = { ...pageValues(organizationId, request), parents };
-      const rows = await pageStatement(shapeOf(request)).run(database, values);
-      const rowsByParent = Map.groupBy(rows, (row) => row.parentId);
-      return parents.map((parent) => toPage<Row>(rowsByParent.get(parent) ?? [], request));
-    },
+    pages: (database, organizationId, parents, request) =>
+      pageStatement(shapeOf(request))
+        .run(database, pageValues(organizationId, request, parents))
+        .then((rows) => toPages<ParentRow>(rows, parents, request)),
     counts: async (database, organizationId, parents, filters) => {
       const statement = countStatement(Object.keys(filters).sort());
       const rows = await statement.run(database, { organizationId, parents, ...filterValues(filters) });
@@ -130,13 +130,23 @@ function shapeOf(request: PageRequest): PageShape {
   };
 }
 
+/** Its JSON would take 0.6 µs. */
+function keyOfShape({ filters, order, isAscending, hasAfter, hasBefore }: PageShape): string {
+  return `${order} ${isAscending} ${hasAfter} ${hasBefore} ${filters.join(' ')}`;
+}
+
 /** Where the scan starts: a backward page scans from `before`. */
 const lower = (request: PageRequest) => (request.isBackward ? request.before : request.after);
 /** Where the scan ends. */
 const upper = (request: PageRequest) => (request.isBackward ? request.after : request.before);
 
-function pageValues(organizationId: string, request: PageRequest): Record<string, Value> {
-  const values: Record<string, Value> = { organizationId, limit: request.limit + 1, ...filterValues(request.filters) };
+function pageValues(
+  organizationId: string,
+  request: PageRequest,
+  parents: readonly string[] | null = null,
+): Record<string, Value> {
+  const values: Record<string, Value> = { organizationId, limit: request.limit + 1, parents };
+  for (const filter of Object.values(request.filters)) Object.assign(values, filter);
   lower(request)?.forEach((value, index) => {
     values[`after${index}`] = value;
   });
@@ -150,9 +160,25 @@ function filterValues(filters: PageRequest['filters']): Record<string, Value> {
   return Object.assign({}, ...Object.values(filters));
 }
 
-function toPage<Row>(scanned: Row[], request: PageRequest): Page<Row> {
-  const hasMore = scanned.length > request.limit;
-  const rows = hasMore ? scanned.slice(0, request.limit) : scanned;
+/** A page for each parent, in their order. The rows of a parent follow each other (nestedPageQuery). */
+function toPages<Row extends { parentId: string }>(
+  scanned: readonly Row[],
+  parents: readonly string[],
+  request: PageRequest,
+): Page<Row>[] {
+  const pages = new Map<string, Page<Row>>();
+  for (let start = 0, end = 0; start < scanned.length; start = end) {
+    const { parentId } = scanned[start]!;
+    while (end < scanned.length && scanned[end]!.parentId === parentId) end += 1;
+    pages.set(parentId, toPage(scanned, start, end, request));
+  }
+  return parents.map((parent) => pages.get(parent) ?? toPage([], 0, 0, request));
+}
+
+/** The page of the rows from `start` to `end`. */
+function toPage<Row>(scanned: readonly Row[], start: number, end: number, request: PageRequest): Page<Row> {
+  const hasMore = end - start > request.limit;
+  const rows = scanned.slice(start, hasMore ? start + request.limit : end);
   if (request.isBackward) rows.reverse();
   return {
     rows,

@@ -1,7 +1,7 @@
-import { overloaded } from '../errors.ts';
 import { type Availability, createAvailability } from './availability.ts';
 import { Caller } from './caller.ts';
 import { Connection } from './connection.ts';
+import { Connections } from './connections.ts';
 import type {
   Bounds,
   ConnectionTarget,
@@ -17,7 +17,6 @@ import { publicFailure, unavailable } from './failures.ts';
 import { guarded, requireOrganization } from './organization-wall.ts';
 import { withRetries } from './retries.ts';
 import { runTransaction } from './transaction.ts';
-import { WaitingLine } from './waiting-line.ts';
 
 export interface PoolOptions {
   /** Where the server is, or what says where it is now. */
@@ -34,12 +33,7 @@ export interface PoolOptions {
 
 /** Nothing was answered for so long while statements run: the server may be frozen. */
 const stallMs = 2_000;
-/** Nobody new joins a line that takes longer. */
-const maxWaitMs = 2_000;
-/** Of the last hold in the mean of all. */
-const holdWeight = 0.05;
 const freshMs = 1_000;
-const closeGraceMs = 5_000;
 const done = Promise.resolve();
 const begin: Statement = { name: 'begin', text: 'begin', isPrepared: false };
 
@@ -53,26 +47,17 @@ export function createPool(options: PoolOptions): Pool {
 
 class ConnectionPool implements Pool {
   readonly #options: PoolOptions;
-  readonly #target: () => ConnectionTarget;
-  readonly #queueSize: number;
-  readonly #open = new Set<Connection>();
-  // The one used last is used next: the others stay idle together and can be given up.
-  readonly #idle: Connection[] = [];
-  readonly #line = new WaitingLine();
+  readonly #connections: Connections;
   readonly #availability: Availability;
   readonly #stallCheck: NodeJS.Timeout;
-  /** How long a connection was held lately. */
-  #meanHoldMs = 0;
-  #lastAnswerAt = Number.NEGATIVE_INFINITY;
   #isClosing = false;
-  readonly #isUp = () => this.#availability.isUp;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#queueSize = options.queueSize ?? 1_000;
-    const { connection } = options;
-    this.#target = typeof connection === 'function' ? connection : () => connection;
-    this.#availability = createAvailability(this.#target, (isUp, error) => this.#onAvailability(isUp, error));
+    const { connection, size, queueSize = 1_000 } = options;
+    const target = typeof connection === 'function' ? connection : () => connection;
+    this.#connections = new Connections({ target, size, queueSize, onOutage: () => this.#availability.suspect() });
+    this.#availability = createAvailability(target, (isUp, error) => this.#onAvailability(isUp, error));
     this.#stallCheck = setInterval(() => this.#checkStall(), stallMs / 4).unref();
   }
 
@@ -101,54 +86,40 @@ class ConnectionPool implements Pool {
   }
 
   stats(): PoolStats {
-    const open = this.#open.size;
-    return {
-      size: this.#options.size,
-      open,
-      running: open - this.#idle.length,
-      waiting: this.#line.size,
-      isUp: this.#availability.isUp,
-    };
+    const { open, running, waiting } = this.#connections;
+    return { size: this.#options.size, open, running, waiting, isUp: this.#availability.isUp };
   }
 
   isFull(): boolean {
-    const { size } = this.#options;
-    const { size: waiting } = this.#line;
-    // In statements, or in the time they will take: who would wait longer than that had better be told at once.
-    return waiting >= this.#queueSize || (waiting >= size && (waiting * this.#meanHoldMs) / size > maxWaitMs);
+    return this.#connections.isFull();
   }
 
   async isAnswering(): Promise<boolean> {
     const { isUp } = this.#availability;
-    return isUp && performance.now() - this.#lastAnswerAt > freshMs ? this.#availability.check() : isUp;
+    const isStale = performance.now() - this.#connections.lastAnswerAt > freshMs;
+    return isUp && isStale ? this.#availability.check() : isUp;
   }
 
   async close(): Promise<void> {
     this.#isClosing = true;
     clearInterval(this.#stallCheck);
     this.#availability.close();
-    this.#line.rejectAll(unavailable);
-    const limit = performance.now() + closeGraceMs;
-    while (this.#open.size > this.#idle.length && performance.now() < limit) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    const open = [...this.#open];
-    this.#open.clear();
-    await Promise.all(open.map((connection) => connection.end()));
+    this.#connections.refuseWaiting();
+    await this.#connections.end();
   }
 
   #run<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
     const startedAt = performance.now();
     const first = this.#runOnce<Row>(statement, values, caller);
-    const complete = (attempt: Promise<Row[]>) => this.#complete(attempt, startedAt, statement, values, caller);
-    if (this.#options.onWrite && !statement.isRead) return complete(first);
+    const { onStatement, onWrite } = this.#options;
+    if (onWrite && !statement.isRead) return this.#complete(first, startedAt, statement, values, caller);
     // What nearly every statement comes to, without the promises of the rest.
     return first.then(
       (rows) => {
-        this.#options.onStatement?.(statement, performance.now() - startedAt, undefined);
+        onStatement?.(statement, performance.now() - startedAt, undefined);
         return rows;
       },
-      () => complete(first),
+      () => this.#complete(first, startedAt, statement, values, caller),
     );
   }
 
@@ -162,7 +133,7 @@ class ConnectionPool implements Pool {
     const again = () => this.#runOnce<Row>(statement, values, caller);
     let failure: unknown;
     try {
-      const rows = await withRetries(first, again, { isRead, caller, isUp: this.#isUp });
+      const rows = await withRetries(first, again, { isRead, caller, isUp: () => this.#availability.isUp });
       await this.#tellWritten(statement, values, rows);
       return rows;
     } catch (error) {
@@ -186,14 +157,14 @@ class ConnectionPool implements Pool {
   ): Promise<Row[]> {
     return connection.run<Row>(statement, values, caller).then(
       (rows) => {
-        this.#release(connection);
+        this.#connections.release(connection);
         return rows;
       },
       (error) => {
         // Without an answer it may have been done, or may be yet: known when what was interrupted is over.
         const isAnswered = (error as Error | null)?.name === 'PostgresError';
         if (!isAnswered) void (connection.interruption ?? done).then(() => this.#tellWritten(statement, values, null));
-        this.#release(connection);
+        this.#connections.release(connection);
         throw error;
       },
     );
@@ -215,12 +186,12 @@ class ConnectionPool implements Pool {
       const connection = await withRetries(this.#begin(caller), () => this.#begin(caller), {
         isRead: true,
         caller,
-        isUp: this.#isUp,
+        isUp: () => this.#availability.isUp,
       });
       try {
         return await runTransaction({ connection, caller, ...told }, work);
       } finally {
-        this.#release(connection);
+        this.#connections.release(connection);
         // Also when the commit's answer did not come: it may have been done.
         if (isCommitting && written.size > 0) await onWrite?.([...written]);
       }
@@ -244,81 +215,28 @@ class ConnectionPool implements Pool {
     } catch (error) {
       // A begin that was cancelled may have begun: the next user would find itself in an aborted transaction.
       connection.destroy();
-      this.#release(connection);
+      this.#connections.release(connection);
       throw error;
     }
   }
 
-  /** A connection at once when one is free: most callers need not wait for a promise. */
   #acquire(caller: Caller): Connection | Promise<Connection> {
-    if (caller.isGone) return Promise.reject(caller.signal?.reason);
-    if (this.#isClosing || !this.#availability.isUp) return Promise.reject(unavailable());
-    if (this.#open.size === this.#idle.length) this.#lastAnswerAt = performance.now();
-    const connection = this.#takeIdle();
-    return connection ? hold(connection, caller) : this.#waitFor(caller);
-  }
-
-  #takeIdle(): Connection | null {
-    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      if (!idle.isLost) return idle;
-      this.#open.delete(idle);
+    try {
+      if (caller.isGone) throw caller.signal?.reason;
+      if (this.#isClosing || !this.#availability.isUp) throw unavailable();
+      return this.#connections.acquire(caller);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#open.size < this.#options.size ? this.#connect() : null;
-  }
-
-  async #waitFor(caller: Caller): Promise<Connection> {
-    if (!caller.hasBegun && this.isFull()) {
-      throw overloaded('Too much waits for the database already; try again soon');
-    }
-    return hold(await this.#line.wait(caller), caller);
-  }
-
-  #connect(): Connection {
-    const connection = new Connection(this.#target(), {
-      onAnswer: () => {
-        this.#lastAnswerAt = performance.now();
-      },
-      onOutage: () => this.#availability.suspect(),
-    });
-    this.#open.add(connection);
-    return connection;
-  }
-
-  #release(connection: Connection): void {
-    this.#meanHoldMs += (performance.now() - connection.heldSince - this.#meanHoldMs) * holdWeight;
-    const { interruption } = connection;
-    if (interruption && !connection.isLost) {
-      void interruption.then(() => this.#release(connection));
-      return;
-    }
-    const waiter = this.#line.take();
-    if (connection.isLost || connection.isOld) {
-      this.#open.delete(connection);
-      if (!connection.isLost) void connection.end();
-      waiter?.resolve(this.#connect());
-    } else if (waiter) waiter.resolve(connection);
-    else this.#idle.push(connection);
   }
 
   #onAvailability(isUp: boolean, error: unknown): void {
-    if (!isUp) {
-      this.#line.rejectAll(unavailable);
-      for (const connection of this.#idle.splice(0)) {
-        this.#open.delete(connection);
-        connection.destroy();
-      }
-    }
+    if (!isUp) this.#connections.giveUp();
     this.#options.onAvailability?.(isUp, error);
   }
 
   #checkStall(): void {
-    const isAtWork = this.#open.size > this.#idle.length;
-    if (isAtWork && performance.now() - this.#lastAnswerAt > stallMs) this.#availability.suspect();
+    const { running, lastAnswerAt } = this.#connections;
+    if (running > 0 && performance.now() - lastAnswerAt > stallMs) this.#availability.suspect();
   }
-}
-
-function hold(connection: Connection, caller: Caller): Connection {
-  caller.hasBegun = true;
-  connection.heldSince = performance.now();
-  return connection;
 }

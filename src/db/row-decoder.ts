@@ -38,7 +38,7 @@ export class RowReader {
 
   /**
    * @param target where the rows go that come now; null: they are forwarded
-   * @param forward given all other messages, each whole and in their order; it may keep them
+   * @param forward given all other messages, each whole and in their order, as bytes that are overwritten afterwards
    */
   constructor(target: () => RowTarget | null, forward: (messages: Buffer) => void) {
     this.#target = target;
@@ -70,7 +70,7 @@ export class RowReader {
   }
 
   #hand(bytes: Buffer, start: number, end: number): void {
-    if (start < end) this.#forward(Buffer.from(bytes.subarray(start, end)));
+    if (start < end) this.#forward(bytes.subarray(start, end));
   }
 
   #join(chunk: Buffer): Buffer | null {

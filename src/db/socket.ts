@@ -17,19 +17,27 @@ export class Sockets {
   readonly #target: () => RowTarget | null;
   readonly #open = new Set<Socket>();
   #isDestroyed = false;
+  #areRead = false;
 
   /** @param target where the rows go that come now; null: the driver reads them, as it reads all that comes by TLS */
   constructor(target: () => RowTarget | null) {
     this.#target = target;
   }
 
+  /** Whether rows are taken out of what comes. */
+  get areRead(): boolean {
+    return this.#areRead;
+  }
+
   /** The first host that answers, for the driver. */
   async open({ path, host, port, ssl }: SocketAddress): Promise<Socket> {
+    // The driver puts TLS over the socket by itself: only it sees what comes.
+    this.#areRead = !ssl;
     let failure: unknown;
     for (const [index, name] of host.entries()) {
       if (this.#isDestroyed) break;
       try {
-        const socket = await this.#connect(path ? { path } : { host: name, port: port[index]! }, Boolean(ssl));
+        const socket = await this.#connect(path ? { path } : { host: name, port: port[index]! });
         // The driver takes the name for the server's certificate from here.
         return Object.assign(socket, { host: name });
       } catch (error) {
@@ -44,10 +52,13 @@ export class Sockets {
     for (const socket of this.#open) socket.destroy();
   }
 
-  #connect(address: { path: string } | { host: string; port: number }, isTls: boolean): Promise<Socket> {
+  #connect(address: { path: string } | { host: string; port: number }): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      // The driver puts TLS over the socket by itself: only it sees what comes.
-      const socket: Socket = connect({ ...address, noDelay: true, ...(!isTls && this.#readingOf(() => socket)) });
+      const socket: Socket = connect({
+        ...address,
+        noDelay: true,
+        ...(this.#areRead && this.#readingOf(() => socket)),
+      });
       this.#open.add(socket);
       const fail = (error: Error) => {
         socket.destroy();
@@ -70,7 +81,10 @@ export class Sockets {
     });
   }
 
-  /** Reads into one buffer for the socket's life; what is not rows reaches the driver as any socket's data do. */
+  /**
+   * Reads into one buffer for the socket's life; what is not rows reaches the driver as any socket's data do. It keeps
+   * none of it over a read (but for copies to the client, which nobody starts here).
+   */
   #readingOf(socket: () => Socket): Pick<NetConnectOpts, 'onread'> {
     const reader = new RowReader(this.#target, (messages) => socket().emit('data', messages));
     const callback = (bytes: number, buffer: Uint8Array) => {

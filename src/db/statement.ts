@@ -54,11 +54,7 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
     readTags: (values) => tagsOfReads(footprint, organizationOf(values), argumentOf(values)),
     writtenTags: (values, rows) => tagsOfWrites(footprint, organizationOf(values), argumentOf(values), rows),
     parameters,
-    run: (database, values) =>
-      database.run<Row>(
-        self,
-        parameters.map((parameter) => bind(name, parameter, values)),
-      ),
+    run: (database, values) => database.run<Row>(self, bind(self, values)),
   };
   return self;
 }
@@ -66,15 +62,17 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
 /**
  * A statement whose text depends on a shape (which filters are set, which order): each shape is compiled once and is
  * its own prepared statement. A shape must have finitely many values, so it never holds a value of the request.
+ * @param keyOf tells shapes apart; default: their JSON, for statements that are not of every request
  */
 export function statementByShape<Shape, Row>(
   name: string,
   build: (shape: Shape) => SQL,
   optionsOf: StatementOptions | ((shape: Shape) => StatementOptions) = {},
+  keyOf: (shape: Shape) => string = JSON.stringify,
 ): (shape: Shape) => CompiledStatement<Row> {
   const compiled = new Map<string, CompiledStatement<Row>>();
   return (shape) => {
-    const key = JSON.stringify(shape);
+    const key = keyOf(shape);
     const known = compiled.get(key);
     if (known) return known;
     const options = typeof optionsOf === 'function' ? optionsOf(shape) : optionsOf;
@@ -106,8 +104,12 @@ function isRead(text: string): boolean {
   return /^\s*(?:select|with)\b/i.test(text) && !/\b(?:insert|update|delete|merge|truncate|into|for)\b/i.test(text);
 }
 
-function bind(name: string, parameter: string, values: Readonly<Record<string, Value>>): Value {
-  const value = values[parameter];
-  if (value === undefined) throw new TypeError(`${name}: no value for ${parameter}`);
-  return value;
+function bind({ name, parameters }: CompiledStatement<unknown>, values: Readonly<Record<string, Value>>): Value[] {
+  const bound: Value[] = [];
+  for (const parameter of parameters) {
+    const value = values[parameter];
+    if (value === undefined) throw new TypeError(`${name}: no value for ${parameter}`);
+    bound.push(value);
+  }
+  return bound;
 }

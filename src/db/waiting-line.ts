@@ -2,6 +2,7 @@ import type { Caller } from './caller.ts';
 import type { Connection } from './connection.ts';
 
 interface Waiter {
+  readonly caller: Caller;
   resolve(connection: Connection): void;
   reject(error: unknown): void;
 }
@@ -29,6 +30,7 @@ export class WaitingLine {
         waiter.reject(caller.signal?.reason);
       };
       const waiter: Waiter = {
+        caller,
         resolve(connection) {
           caller.forget(onDeparture);
           resolve(connection);
