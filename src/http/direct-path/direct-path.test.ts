@@ -12,10 +12,11 @@ import { createFullOrganization } from '../../testing/full-organization.ts';
 import { createOrganization } from '../../testing/seed-builders.ts';
 import { serveApp } from '../../testing/serve-app.ts';
 import { unlimitedCost, viewerHeader } from '../../testing/test-app.ts';
-import { createApp } from '../app.ts';
+import { type AppOptions, createApp } from '../app.ts';
 import { exampleOperations } from '../example-operations.ts';
 import { HitPath } from '../hit-path.ts';
 import { randomQuery } from '../limits/testing-random-query.ts';
+import type { CompileOperation } from './execute-to-text.ts';
 import { createDirectServer, type DirectServer, type Received, type Sent, send } from './testing-direct-server.ts';
 
 /** One database behind four servers: with the direct path, without it, and both again with a cache of their own. */
@@ -23,6 +24,7 @@ let direct: DirectServer;
 let reference: string;
 let keeping: string;
 let keepingReference: string;
+let lent: Dependencies;
 const closing: (() => Promise<unknown> | unknown)[] = [];
 let viewers: Record<string, Viewer | null>;
 
@@ -30,36 +32,38 @@ const origin = 'https://page.example';
 const now = new Date('2024-10-27T00:00:00Z');
 const listed = { corsOrigins: [origin] };
 
+/** Another server over the same database. */
+async function serve(options: Partial<AppOptions>, hasDirectPath: boolean): Promise<string> {
+  const { handler, directPath } = createApp({
+    dependencies: lent,
+    log: pino({ level: 'silent' }),
+    settings: { ...readConfig({ NODE_ENV: 'test' }), ...unlimitedCost },
+    registry: new Registry(),
+    ...options,
+  });
+  const hitPath = hasDirectPath ? options.answers?.hitPath : undefined;
+  const ways = { handler, hitPath, directPath: hasDirectPath ? directPath : undefined, close: async () => {} };
+  const served = await serveApp({ ...direct.app, ...ways }, () => false, listed);
+  closing.push(() => served.close());
+  return served.origin;
+}
+
 beforeAll(async () => {
-  let dependencies: Dependencies | undefined;
   direct = await createDirectServer(
     {
       settings: unlimitedCost,
       wrapDependencies: (given) => {
-        dependencies = { ...given, predictions: { record() {} } };
-        return dependencies;
+        lent = { ...given, predictions: { record() {} } };
+        return lent;
       },
     },
     listed,
   );
   closing.push(() => direct.close());
-  const common = {
-    dependencies: dependencies!,
-    log: pino({ level: 'silent' }),
-    settings: { ...readConfig({ NODE_ENV: 'test' }), ...unlimitedCost },
-  };
-  const serve = async (options: Partial<Parameters<typeof createApp>[0]>, hasDirectPath: boolean) => {
-    const { handler, directPath } = createApp({ ...common, registry: new Registry(), ...options });
-    const hitPath = hasDirectPath ? options.answers?.hitPath : undefined;
-    const ways = { handler, hitPath, directPath: hasDirectPath ? directPath : undefined, close: async () => {} };
-    const served = await serveApp({ ...direct.app, ...ways }, () => false, listed);
-    closing.push(() => served.close());
-    return served.origin;
-  };
   reference = await serve({}, false);
   const serveKeeping = (hasWays: boolean) => {
     const cache = new AnswerCache({ openLog: createLocalInvalidationLog, maxBytes: 2 ** 24 });
-    const hitPath = new HitPath({ cache, authenticate: common.dependencies.authenticate, trustedProxies: 0 });
+    const hitPath = new HitPath({ cache, authenticate: lent.authenticate, trustedProxies: 0 });
     return serve({ answers: { cache, hitPath } }, hasWays);
   };
   keeping = await serveKeeping(true);
@@ -208,6 +212,27 @@ test('every answer is that of the long way: its status, its headers, its bytes',
   console.log(`${asked} requests, ${succeeded} without an error, ${directly} of them directly`);
   expect(directly).toBeGreaterThan(80);
   expect(directly).toBeGreaterThan(succeeded * 0.9);
+});
+
+test('fields that were answered as earlier questions were are told of, unless the client wants new answers', async () => {
+  const seen: boolean[] = [];
+  const compile: CompileOperation = () => async (context) => {
+    seen.push(context.semanticCache === null);
+    context.semanticHits.push({ path: ['viewer'], similarity: 0.98765, ageMs: 1_500 });
+    return '{"data":{"viewer":null}}';
+  };
+  const semanticCache = {} as NonNullable<Dependencies['semanticCache']>;
+  const server = await serve({ compile, dependencies: { ...lent, semanticCache } }, true);
+  const body = { query: '{ viewer { id } }' };
+  await send(server, { body });
+  const { status, headers, body: bytes } = await send(server, { body });
+  expect(JSON.parse(bytes.toString())).toEqual({
+    data: { viewer: null },
+    extensions: { semanticCache: [{ path: ['viewer'], similarity: 0.988, ageSeconds: 1 }] },
+  });
+  expect([status, headers['content-length']]).toEqual([200, String(bytes.length)]);
+  await send(server, { body, headers: { 'cache-control': 'max-age=0, no-cache' } });
+  expect(seen).toEqual([false, true]);
 });
 
 describe('a request goes the long way', () => {
