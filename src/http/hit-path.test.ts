@@ -204,7 +204,10 @@ test('quotas count what is answered at the listener', async () => {
     cache: other,
     rateLimiter: createRateLimiter({ rateLimits, redis: null, log: pino({ level: 'silent' }), registry }),
   });
-  const server = await serveApp(limited, () => false, { graphql: countLongWays(limited.handler), directPath: undefined });
+  const server = await serveApp(limited, () => false, {
+    graphql: countLongWays(limited.handler),
+    directPath: undefined,
+  });
   try {
     const askOnce = () => ask({ body: { query: '{ viewer { name } }' }, origin: server.origin });
     const answers = [await askOnce()];

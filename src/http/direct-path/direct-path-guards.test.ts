@@ -302,6 +302,13 @@ describe('what is counted and logged', () => {
   });
 });
 
+test('where no page of another origin may ask, answers vary by their coding only', async () => {
+  const { ask, takeLongWays } = await open();
+  const answers = [await ask({ body: { query: name } }), await ask({ body: { query: name } })];
+  expect(takeLongWays()).toBe(1);
+  expect(answers.map(({ headers }) => headers.vary)).toEqual(['accept-encoding', 'accept-encoding']);
+});
+
 test('a bad token is refused as on the long way', async () => {
   const { ask, query, takeLongWays } = await open();
   for (let time = 0; time < 2; time++) await query(name);
