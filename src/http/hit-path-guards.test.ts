@@ -34,7 +34,7 @@ async function serve(options: TestAppOptions, serveOptions: ServeOptions = {}) {
     longWays += 1;
     return app.handler(...exchange);
   };
-  const served = await serveApp(app, () => false, { graphql, ...serveOptions });
+  const served = await serveApp(app, () => false, { graphql, directPath: undefined, ...serveOptions });
   closing.push(() => served.close());
   return {
     app,

@@ -28,7 +28,7 @@ const countLongWays =
 beforeAll(async () => {
   cache = new AnswerCache({ openLog: createLocalInvalidationLog, maxBytes: 2 ** 24 });
   app = await createTestApp({ cache });
-  served = await serveApp(app, () => false, { graphql: countLongWays(app.handler) });
+  served = await serveApp(app, () => false, { graphql: countLongWays(app.handler), directPath: undefined });
   const [feature] = await createFeatures(app.database.pool, app.viewer, [{ name: 'One' }]);
   id = encodeGlobalId('Feature', feature!.id);
 });
@@ -204,7 +204,10 @@ test('quotas count what is answered at the listener', async () => {
     cache: other,
     rateLimiter: createRateLimiter({ rateLimits, redis: null, log: pino({ level: 'silent' }), registry }),
   });
-  const server = await serveApp(limited, () => false, { graphql: countLongWays(limited.handler) });
+  const server = await serveApp(limited, () => false, {
+    graphql: countLongWays(limited.handler),
+    directPath: undefined,
+  });
   try {
     const askOnce = () => ask({ body: { query: '{ viewer { name } }' }, origin: server.origin });
     const answers = [await askOnce()];

@@ -31,10 +31,7 @@ export function useRequestParams(options: RequestParamsOptions): Plugin<object, 
       if (request.method !== 'POST') return;
       const fault = contentTypeFault(request.headers);
       if (fault) throw badRequest(415, fault, { 'accept-post': 'application/json' });
-      const known = exchangeOf(serverContext?.req)?.body;
-      setRequestParser(async () => {
-        return withUrlId(parseBody(known ?? (await readBytes(request, serverContext, options))), request);
-      });
+      setRequestParser(async () => withUrlId(parseBody(await readBytes(request, serverContext, options)), request));
     },
     onResponse({ request, response, fetchAPI, setResponse }) {
       if (response.status !== 406) return;
@@ -64,9 +61,9 @@ async function readBytes(
 ): Promise<Buffer> {
   const maxBytes = isWarnOnly ? hardMaxBytes : Math.min(max, hardMaxBytes);
   try {
-    const bytes = req
-      ? await readBody(req, { maxBytes, signal: deadlineOf(request) })
-      : Buffer.from(await request.arrayBuffer());
+    const bytes =
+      exchangeOf(req)?.body ??
+      (req ? await readBody(req, { maxBytes, signal: deadlineOf(request) }) : Buffer.from(await request.arrayBuffer()));
     if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
     if (bytes.length > max) {
       limitMetrics.count('bodyBytes', 'warned');

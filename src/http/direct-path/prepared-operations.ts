@@ -15,7 +15,7 @@ import { costOfOperation } from '../limits/use-limits.ts';
 import { type TimedOperation, timedOperation } from '../use-operation-metrics.ts';
 import type { CompileOperation, ExecuteToText } from './execute-to-text.ts';
 
-const maxBytes = 32 * 1_024 * 1_024;
+const maxBytes = 64 * 1_024 * 1_024;
 
 /** The document of a request, and which of its operations is asked for; null: the only one. */
 export interface AskedOperation {
@@ -55,7 +55,8 @@ export class PreparedOperations {
   readonly #options: PreparedOperationsOptions;
   readonly #documents = new LRUCache<string, PreparedDocument>({
     maxSize: maxBytes,
-    maxEntrySize: maxBytes / 32,
+    // An operation with as many tokens as the limits admit takes 2.4 MB.
+    maxEntrySize: maxBytes / 16,
     sizeCalculation: ({ document }, text) => bytesOf(document, text),
   });
 

@@ -23,7 +23,12 @@ beforeAll(async () => {
     longWays += 1;
     return app.handler(...exchange);
   };
-  served = await serveApp(app, () => false, { graphql, corsOrigins: [origin], trustedProxies: 1 });
+  served = await serveApp(app, () => false, {
+    graphql,
+    directPath: undefined,
+    corsOrigins: [origin],
+    trustedProxies: 1,
+  });
   const rows = Array.from({ length: 30 }, (_, index) => ({ name: `Feature ${index} of many` }));
   await createFeatures(app.database.pool, app.viewer, rows);
 });
