@@ -116,7 +116,16 @@ export function holderOf(serverPort: number, localPort: number, pids: readonly n
     .map((line) => line.trim().split(/\s+/))
     .find(([, local, remote]) => local?.endsWith(`:${hex(serverPort)}`) && remote?.endsWith(`:${hex(localPort)}`));
   const socket = `socket:[${row?.[9]}]`;
-  return pids.find((pid) => readdirSync(`/proc/${pid}/fd`).some((fd) => linkOf(`/proc/${pid}/fd/${fd}`) === socket));
+  return pids.find((pid) => socketsOf(pid).includes(socket));
+}
+
+/** What the descriptors of a process are. */
+function socketsOf(pid: number): (string | null)[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    return [];
+  }
 }
 
 function linkOf(path: string): string | null {
