@@ -2,7 +2,9 @@
  * `npm run inference`: the models of MODELS_DIR over the Open Inference Protocol, without a database. With the path of a
  * Unix socket as its argument it serves there the web processes of the primary that has started it.
  */
+import { rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
+import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
@@ -21,7 +23,11 @@ async function main(config: Config, socketPath?: string): Promise<void> {
   const metrics = createMetrics();
   const hasPrimary = socketPath !== undefined;
   const shutdown = createShutdown(log, config.drainDelayMs + config.drainTimeoutMs, hasPrimary ? {} : undefined);
-  if (hasPrimary) followPrimary({ shutdown, registry: metrics.registry });
+  if (hasPrimary) {
+    followPrimary({ shutdown, registry: metrics.registry });
+    // Of a primary that was killed: one that ends in order removes the folder itself.
+    process.once('disconnect', () => rmSync(dirname(socketPath), { recursive: true, force: true }));
+  }
   try {
     const engine = await openWorkerEngine({ config, log, metrics, shutdown });
     const listener = createInferenceListener({
