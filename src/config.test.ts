@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from './config.ts';
 
@@ -24,6 +25,10 @@ describe('settings', () => {
     ],
     [{ CDN_PURGE_URLS: 'varnish:6081' }, 'CDN_PURGE_URLS is the value given: expected edges to purge'],
     [{ CDN_PURGE_TOKEN: 'two words' }, 'CDN_PURGE_TOKEN is the value given: expected a bearer token'],
+    [{ WEB_PROCESSES: '0' }, 'WEB_PROCESSES is "0": expected processes that serve the port, 1 to 64, or auto'],
+    [{ WEB_PROCESSES: 'all' }, 'WEB_PROCESSES is "all": expected processes that serve the port, 1 to 64, or auto'],
+    [{ WEB_PROCESSES: '2' }, 'WEB_PROCESSES is "2" without REDIS_URL: expected both, as 2 processes share'],
+    [{ INFERENCE_URL: 'unix:socket' }, 'INFERENCE_URL is the value given: expected http(s) URL of a server'],
     [{ NODE_ENV: 'prod' }, 'NODE_ENV is "prod": expected development, production or test'],
   ])('%o is refused by name, value and what is allowed', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message);
@@ -35,6 +40,14 @@ describe('settings', () => {
     expect(bytesOf({ NODE_ENV: 'production', REDIS_URL: 'redis://cache:6379' })).toBeGreaterThan(0);
     expect(bytesOf({ RESPONSE_CACHE_BYTES: '1000' })).toBe(1_000);
     expect(bytesOf({ RESPONSE_CACHE_BYTES: '0', REDIS_URL: 'redis://cache:6379' })).toBe(0);
+  });
+
+  test('one process serves unless more are wanted, and as many as there are cores with auto', () => {
+    const countOf = (given: NodeJS.ProcessEnv) => readConfig({ REDIS_URL: 'redis://cache', ...given }).webProcesses;
+    expect(countOf({})).toBe(1);
+    expect(countOf({ WEB_PROCESSES: '3' })).toBe(3);
+    expect(countOf({ WEB_PROCESSES: 'auto' })).toBe(availableParallelism());
+    expect(readConfig({ WEB_PROCESSES: '3' }, 'models').webProcesses).toBe(1);
   });
 
   test('lists are split at commas', () => {

@@ -1,6 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { StartupError } from './errors.ts';
 import type { Limit, Quota } from './setting-kinds.ts';
-import { type Settings, settings } from './settings.ts';
+import { maxWebProcesses, type Settings, settings } from './settings.ts';
 
 export type { Limit, Quota } from './setting-kinds.ts';
 
@@ -41,6 +42,8 @@ export interface Config {
   host: string;
   port: number;
   metricsPort: number | undefined;
+  /** 1: this process alone; more are started by it, and it serves nothing itself. */
+  webProcesses: number;
   /** undefined: the embedded Postgres under dataDir. */
   databaseUrl: string | undefined;
   dataDir: string;
@@ -111,6 +114,7 @@ export function readConfig(
     host: value.HOST,
     port: value.PORT,
     metricsPort: value.METRICS_PORT,
+    webProcesses: serves === 'graphql' ? readWebProcesses(value) : 1,
     databaseUrl: value.DATABASE_URL,
     dataDir: value.DATA_DIR,
     databasePoolSize: value.DATABASE_POOL,
@@ -146,6 +150,15 @@ export function readConfig(
     documentRegistration: value.DOCUMENT_REGISTRATION,
     logLevel: value.LOG_LEVEL,
   };
+}
+
+/** What processes must agree on they agree on through Redis. */
+function readWebProcesses({ WEB_PROCESSES: setting, REDIS_URL: redisUrl }: Settings): number {
+  const count = setting === 'auto' ? Math.min(availableParallelism(), maxWebProcesses) : setting;
+  if (count === 1 || redisUrl !== undefined) return count;
+  throw new StartupError(
+    `WEB_PROCESSES is "${setting}" without REDIS_URL: expected both, as ${count} processes share quotas, answers and registered documents through Redis`,
+  );
 }
 
 function readLimits(value: Settings): Limits {

@@ -14,6 +14,12 @@ export function explainFailure(error: unknown): string {
   return error.stack ?? message;
 }
 
+/** As explainFailure, for a server that could not listen. */
+export function explainStart(error: unknown, { host, port }: Pick<Config, 'host' | 'port'>): string {
+  const isTaken = (error as NodeJS.ErrnoException | null)?.code === 'EADDRINUSE';
+  return isTaken ? `PORT ${port} on ${host} is taken: stop what uses it, or set PORT` : explainFailure(error);
+}
+
 /** Settings come before anything is made, so a wrong one ends the process with nothing to end but itself. */
 export function readConfigOrExit(serves: 'graphql' | 'models'): Config {
   try {

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './auth/authenticate.ts';
@@ -5,15 +6,14 @@ import type { AnswerCache } from './cache/answer-cache.ts';
 import { SemanticCache } from './cache/semantic-cache.ts';
 import type { Config } from './config.ts';
 import type { Pool, WriteListener } from './db/database.ts';
-import { migrate } from './db/migrate.ts';
 import { createPool } from './db/pool.ts';
-import { type DatabaseServer, openDatabaseServer } from './db/server.ts';
+import type { DatabaseServer } from './db/server.ts';
 import { createDocumentEmbedder } from './domains/documents/document-embedder.ts';
 import { createPassageIndex } from './domains/documents/passage-index.ts';
 import { findVectorExtension } from './domains/documents/queries/passage.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { Rollouts } from './domains/predictions/rollouts.ts';
-import { explainFailure, readConfigOrExit } from './explain-failure.ts';
+import { explainStart, readConfigOrExit } from './explain-failure.ts';
 import { createAdmission } from './http/admission.ts';
 import { createApp } from './http/app.ts';
 import { createDrain } from './http/drain.ts';
@@ -28,6 +28,7 @@ import type { InferenceEngine } from './inference/engine.ts';
 import { createCachedEngine } from './inference/prediction-cache.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
 import { openCache } from './open-cache.ts';
+import { joinDatabase, openMigratedDatabase } from './open-database.ts';
 import { openEngine } from './open-engine.ts';
 import { openPurger, writeListener } from './open-purger.ts';
 import { createRedis, type Redis } from './redis/client.ts';
@@ -36,6 +37,8 @@ import { seedDemoOnce } from './seed/demo.ts';
 import { createShutdown, type Shutdown } from './shutdown.ts';
 import { createLog } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { createSharedPage, followPrimary, leavePrimary } from './web-processes/child.ts';
+import { runPrimary } from './web-processes/primary.ts';
 
 /** What the parts of the start share. */
 interface Process {
@@ -43,33 +46,33 @@ interface Process {
   log: Logger;
   metrics: Metrics;
   shutdown: Shutdown;
+  /** It is one of several, and a primary has started it. */
+  hasPrimary: boolean;
 }
 
-/** Makes the process-wide things in order, and serves until a signal. */
+/** Makes the process-wide things in order, and serves until a signal, or until its primary says so. */
 async function main(config: Config): Promise<void> {
   const log = await createLog(config.logLevel);
-  const shutdown = createShutdown(log, config.drainDelayMs + config.drainTimeoutMs);
+  const hasPrimary = config.webProcesses > 1;
+  if (hasPrimary && cluster.isPrimary) return runPrimary(config, log);
+  const shutdown = createShutdown(log, config.drainDelayMs + config.drainTimeoutMs, hasPrimary ? {} : undefined);
+  const metrics = createMetrics();
+  if (hasPrimary) followPrimary({ shutdown, registry: metrics.registry });
   try {
-    const origin = await start({ config, log, metrics: createMetrics(), shutdown });
-    log.info(`GraphQL and GraphiQL at ${origin}/graphql`);
+    const origin = await start({ config, log, metrics, shutdown, hasPrimary });
+    if (!hasPrimary) log.info(`GraphQL and GraphiQL at ${origin}/graphql`);
   } catch (error) {
     if (shutdown.hasBegun) return;
-    console.error(explain(error, config));
+    console.error(explainStart(error, config));
     await shutdown.begin('fault');
   }
 }
 
 async function start(given: Process): Promise<string> {
-  const { config, log, shutdown } = given;
-  const server = await openDatabaseServer({
-    ...config,
-    purpose: 'npm start',
-    isRestarted: true,
-    onLoss: (error) => log.error({ err: error }, 'the embedded Postgres ended, and is started again'),
-  });
-  shutdown.onEnd(() => server.stop());
-  log.info(`database: ${server.description}`);
-  await migrate(server.connection);
+  const { config, metrics, shutdown, hasPrimary } = given;
+  // Ends are last first: what it tells the primary is the last it does.
+  if (hasPrimary) shutdown.onEnd(() => leavePrimary(metrics.registry));
+  const server = hasPrimary ? await joinDatabase(given) : await openMigratedDatabase(given);
   const redis = openRedis(given);
   // What is written by it is no change of what is answered.
   const openDatabase = () => openPool(given, { server, onWrite: undefined }, 'cache', 1);
@@ -94,7 +97,7 @@ interface Resources {
 
 async function serve(given: Process, resources: Resources): Promise<string> {
   const { database, analyticsDatabase, redis, cache, inference } = resources;
-  const { config, log, metrics, shutdown } = given;
+  const { config, log, metrics, shutdown, hasPrimary } = given;
   const { registry } = metrics;
   const predictions = createPredictionRecorder({
     database,
@@ -138,8 +141,9 @@ async function serve(given: Process, resources: Resources): Promise<string> {
     graphql: app.handler,
     hitPath,
     directPath: app.directPath,
-    readiness: createReadiness(database, inference, () => shutdown.hasBegun),
-    registry,
+    // Whoever asks whether this server may be sent requests is not told of a process that another one has replaced.
+    readiness: createReadiness(database, inference, () => shutdown.hasBegun && shutdown.reason !== 'replacement'),
+    registry: hasPrimary ? createSharedPage() : registry,
     servesMetrics: config.metricsPort === undefined,
     admission,
   });
@@ -152,7 +156,7 @@ async function serve(given: Process, resources: Resources): Promise<string> {
     if (cutOff > 0) log.warn({ cutOff }, 'requests were cut off at the end');
     admission.close();
   });
-  if (config.metricsPort !== undefined) await serveMetrics(given, config.metricsPort);
+  if (config.metricsPort !== undefined && !hasPrimary) await serveMetrics(given, config.metricsPort);
   startEmbedder(given, database, inference, predictions);
   return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
 }
@@ -262,11 +266,6 @@ async function fillInDemo({ log, shutdown }: Process, database: Pool, inference:
     if (shutdown.hasBegun) throw error;
     log.error({ err: error }, 'the demo data could not be filled in');
   }
-}
-
-function explain(error: unknown, { host, port }: Config): string {
-  const isTaken = (error as NodeJS.ErrnoException | null)?.code === 'EADDRINUSE';
-  return isTaken ? `PORT ${port} on ${host} is taken: stop what uses it, or set PORT` : explainFailure(error);
 }
 
 await main(readConfigOrExit('graphql'));

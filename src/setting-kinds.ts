@@ -19,6 +19,7 @@ export interface Quota {
 export const switchSetting = z.enum(['on', 'off']);
 export const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 export const webUrl = z.url({ protocol: /^https?$/ });
+export const inferenceUrl = z.union([webUrl, z.string().regex(/^unix:\/[^?#]+$/)]);
 export const commaList = (item: RegExp) =>
   z
     .string()

@@ -4,6 +4,7 @@ import {
   algorithm,
   bearerToken,
   commaList,
+  inferenceUrl,
   limit,
   limitForm,
   milliseconds,
@@ -15,6 +16,8 @@ import {
   switchSetting,
   webUrl,
 } from './setting-kinds.ts';
+
+export const maxWebProcesses = 64;
 
 /** Descriptions are what errors print. */
 export const settings = z.object({
@@ -31,6 +34,10 @@ export const settings = z.object({
     .max(65535)
     .optional()
     .describe('a port of its own for /metrics, 1 to 65535'),
+  WEB_PROCESSES: z
+    .union([z.literal('auto'), z.coerce.number().int().min(1).max(maxWebProcesses)])
+    .default(1)
+    .describe(`processes that serve the port, 1 to ${maxWebProcesses}, or auto for one for each core`),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
@@ -61,9 +68,11 @@ export const settings = z.object({
   MODELS_POLL_MS: milliseconds(0, 3_600_000)
     .default(2_000)
     .describe('milliseconds between two looks for new and retired model versions, 0 to 3600000 (0: never)'),
-  INFERENCE_URL: webUrl
+  INFERENCE_URL: inferenceUrl
     .optional()
-    .describe('http(s) URL of a server that speaks the Open Inference Protocol v2; unset runs models in this process'),
+    .describe(
+      'http(s) URL of a server that speaks the Open Inference Protocol v2, or unix:/path of its socket; unset runs models here',
+    ),
   INFERENCE_PORT: z.coerce
     .number()
     .int()

@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 /** What the process has to end, and the way it ends. */
 export interface Shutdown {
   readonly hasBegun: boolean;
+  /** Why it has begun; null: it has not. */
+  readonly reason: ShutdownReason | null;
   /** Runs before everything else: tells the world, and lets work in flight come to its end. */
   onDrain(drain: (reason: ShutdownReason) => Promise<unknown>): void;
   /** Ends a resource, those made last first. */
@@ -10,8 +12,18 @@ export interface Shutdown {
   begin(reason: ShutdownReason): Promise<void>;
 }
 
-/** `deploy`: others take over, and have to learn of it (SIGTERM); `person`: at the terminal; `fault`: of our own. */
-export type ShutdownReason = 'deploy' | 'person' | 'fault';
+/**
+ * `deploy`: others take over, and have to learn of it (SIGTERM); `person`: at the terminal; `replacement`: another process
+ * on the same port has taken over; `fault`: of our own.
+ */
+export type ShutdownReason = 'deploy' | 'person' | 'replacement' | 'fault';
+
+/** What a signal means to a process that is alone. */
+const signalReasons: Readonly<Partial<Record<NodeJS.Signals, ShutdownReason>>> = {
+  SIGTERM: 'deploy',
+  SIGINT: 'person',
+  SIGHUP: 'person',
+};
 
 /** More than all limits of the parts together: whatever hangs then is left. */
 const hardLimitMs = 30_000;
@@ -19,15 +31,16 @@ const hardLimitMs = 30_000;
 /**
  * Ends the process by signal or uncaught error: drained first, exit code 0, or 1 for a fault. A second signal ends it at
  * once. In place before anything starts, so that a signal during the start ends what has started so far.
+ * @param reasons which signals end it, and why. Default: those of a process that is alone
  */
-export function createShutdown(log: Logger, drainLimitMs: number): Shutdown {
+export function createShutdown(log: Logger, drainLimitMs: number, reasons = signalReasons): Shutdown {
   const drains: ((reason: ShutdownReason) => Promise<unknown>)[] = [];
   const ends: (() => Promise<unknown>)[] = [];
-  let hasBegun = false;
+  let begun: ShutdownReason | null = null;
 
   async function begin(reason: ShutdownReason): Promise<void> {
-    if (hasBegun) return;
-    hasBegun = true;
+    if (begun !== null) return;
+    begun = reason;
     const exitCode = reason === 'fault' ? 1 : 0;
     setTimeout(() => {
       log.fatal('the end took too long');
@@ -41,18 +54,20 @@ export function createShutdown(log: Logger, drainLimitMs: number): Shutdown {
   }
 
   function onSignal(reason: ShutdownReason): void {
-    if (hasBegun) process.exit(1);
+    if (begun !== null) process.exit(1);
     void begin(reason);
   }
-  process.on('SIGTERM', () => onSignal('deploy'));
-  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => onSignal('person'));
+  for (const [signal, reason] of Object.entries(reasons)) process.on(signal, () => onSignal(reason));
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'uncaught error');
     void begin('fault');
   });
   return {
     get hasBegun() {
-      return hasBegun;
+      return begun !== null;
+    },
+    get reason() {
+      return begun;
     },
     onDrain: (drain) => drains.push(drain),
     onEnd: (end) => ends.push(end),

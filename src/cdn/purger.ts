@@ -89,12 +89,13 @@ function createOutcomeMetrics(registers: Registry[]): (edge: EdgePurger, outcome
 }
 
 function watchQueues(queues: readonly PurgeQueue[], registers: Registry[]): void {
-  const watch = (name: string, help: string, read: (queue: PurgeQueue) => number) =>
+  const watch = (name: string, help: string, read: (queue: PurgeQueue) => number, aggregator: 'sum' | 'max' = 'sum') =>
     new Gauge({
       name,
       help,
       labelNames: ['edge'],
       registers,
+      aggregator,
       collect() {
         this.reset();
         for (const queue of queues) this.inc({ edge: queue.name }, read(queue));
@@ -105,5 +106,6 @@ function watchQueues(queues: readonly PurgeQueue[], registers: Registry[]): void
     'tributary_edge_purge_oldest_seconds',
     'How long the oldest of them waits.',
     (queue) => queue.oldestAgeMs / 1_000,
+    'max',
   );
 }

@@ -1,6 +1,12 @@
 import { ExponentialBackoff, handleAll, retry } from 'cockatiel';
 import type { ConnectionTarget } from './database.ts';
-import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
+import {
+  type EmbeddedPostgres,
+  findEmbeddedPostgres,
+  joinEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from './embedded/embedded-postgres.ts';
+import { EmbeddedPostgresError } from './embedded/embedded-postgres-error.ts';
 
 /** A Postgres this process may use. */
 export interface DatabaseServer {
@@ -38,6 +44,28 @@ export async function joinDatabaseServer(options: DatabaseServerOptions): Promis
   const joined = options.databaseUrl === undefined ? await joinEmbeddedPostgres(options.dataDir) : null;
   if (!joined) return openDatabaseServer(options);
   return { connection: joined.connection, description: joined.url, stop: async () => {} };
+}
+
+/**
+ * The server of DATABASE_URL, or the embedded one that another process holds for longer than this one runs, wherever that
+ * is by then. Starts and ends nothing.
+ * @throws EmbeddedPostgresError when nobody holds one
+ */
+export async function followDatabaseServer(options: DatabaseServerOptions): Promise<DatabaseServer> {
+  const { databaseUrl, dataDir } = options;
+  if (databaseUrl !== undefined) return openDatabaseServer(options);
+  const joined = await joinEmbeddedPostgres(dataDir);
+  if (!joined) throw new EmbeddedPostgresError(`The database in ${dataDir} is not running.`);
+  let { connection } = joined;
+  return {
+    get connection() {
+      // While it is started again nobody knows where it will be: the last place is as good as any.
+      connection = findEmbeddedPostgres(dataDir)?.connection ?? connection;
+      return connection;
+    },
+    description: joined.url,
+    stop: async () => {},
+  };
 }
 
 async function openEmbedded(options: DatabaseServerOptions): Promise<DatabaseServer> {

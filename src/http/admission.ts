@@ -48,6 +48,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     name: 'tributary_event_loop_delay_seconds',
     help: 'How late the event loop was in the last tenth of a second.',
     registers,
+    aggregator: 'max',
     collect() {
       this.set(delay.currentMs() / 1000);
     },

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import type { GraphQLError } from 'graphql';
 import type { Registry } from 'prom-client';
 import { overloaded } from '../errors.ts';
@@ -21,11 +21,15 @@ export interface Readiness {
   details: Record<string, unknown>;
 }
 
+/** What can be read as figures: a registry, or several as one. */
+export type FigurePage = Pick<Registry, 'contentType' | 'metrics'>;
+
 export interface ListenerOptions extends PlainWays {
   /** Yoga; what it returns settles when the answer is written. */
   graphql: (request: IncomingMessage, response: ServerResponse) => unknown;
   readiness(): Promise<Readiness>;
-  registry: Registry;
+  /** What /metrics answers. */
+  registry: FigurePage;
   /** false: metrics have a port of their own. */
   servesMetrics: boolean;
   /** Default: every request is let in. */
@@ -57,7 +61,7 @@ export function createListener(options: ListenerOptions): RequestListener {
 }
 
 /** A listener for METRICS_PORT: metrics only. */
-export function createMetricsListener(registry: Registry): RequestListener {
+export function createMetricsListener(registry: FigurePage): RequestListener {
   const securityHeaders = createSecurityHeaders(0);
   return (request, response) => {
     setHeaders(response, [...securityHeaders(request), ...defaultCacheControl]);
@@ -83,12 +87,25 @@ export interface ListenLimits {
 }
 
 /** Listens, and resolves with the server and the port it got. Rejects when the port is taken. */
-export function listen(
+export async function listen(
   listener: RequestListener,
   host: string,
   port: number,
   limits: ListenLimits = {},
 ): Promise<{ server: Server; port: number }> {
+  const server = createHttpServer(listener, limits);
+  await listening(server, { host, port });
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+/** Listens on a Unix socket. Rejects when there is a file already. */
+export async function listenOnSocket(listener: RequestListener, path: string): Promise<Server> {
+  const server = createHttpServer(listener, {});
+  await listening(server, { path });
+  return server;
+}
+
+function createHttpServer(listener: RequestListener, limits: ListenLimits): Server {
   const server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs ?? 10_000,
@@ -104,11 +121,15 @@ export function listen(
   server.maxHeadersCount = limits.maxHeaderCount ?? 100;
   server.maxRequestsPerSocket = 0;
   server.on('clientError', refuseMalformed);
+  return server;
+}
+
+function listening(server: Server, where: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen(where, () => {
       server.off('error', reject);
-      resolve({ server, port: (server.address() as AddressInfo).port });
+      resolve();
     });
   });
 }
@@ -182,7 +203,7 @@ function sendReadiness(response: ServerResponse, readiness: ListenerOptions['rea
   );
 }
 
-function sendMetrics(request: IncomingMessage, response: ServerResponse, registry: Registry): void {
+function sendMetrics(request: IncomingMessage, response: ServerResponse, registry: FigurePage): void {
   registry
     .metrics()
     .then((text) => sendNegotiated(request, response, registry.contentType, Buffer.from(text)))

@@ -20,7 +20,7 @@ import type { ScannedManifests } from './repository.ts';
 import { checkRows } from './row-check.ts';
 
 export interface RemoteEngineOptions {
-  /** http(s)://host:port, perhaps with a path and credentials. */
+  /** http(s)://host:port, perhaps with a path and credentials, or unix:/path/to/a/socket. */
   readonly url: string;
   /** The manifests of this process; a whole ModelRepository will do. A Tributary server brings those that are missing. */
   readonly repository: ScannedManifests;

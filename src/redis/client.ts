@@ -173,6 +173,7 @@ function createMetrics(registry: Registry, isUp: () => boolean): (reason: RedisF
     name: 'tributary_redis_up',
     help: '1 while Redis is connected and answers.',
     registers: [registry],
+    aggregator: 'min',
     collect() {
       this.set(isUp() ? 1 : 0);
     },

@@ -146,12 +146,13 @@ function createReturnMetrics(registers: Registry[]): Metrics['onRolloutReturn'] 
 
 function createPoolMetrics(registers: Registry[]): Metrics['watchPool'] {
   const pools = new Map<string, Pool>();
-  const watch = (name: string, help: string, read: (stats: PoolStats) => number) =>
+  const watch = (name: string, help: string, read: (stats: PoolStats) => number, aggregator: 'sum' | 'min' = 'sum') =>
     new Gauge({
       name,
       help,
       labelNames: ['pool'],
       registers,
+      aggregator,
       collect() {
         for (const [label, pool] of pools) this.set({ pool: label }, read(pool.stats()));
       },
@@ -160,7 +161,7 @@ function createPoolMetrics(registers: Registry[]): Metrics['watchPool'] {
   watch('tributary_pool_connections', 'Open connections of the pool.', ({ open }) => open);
   watch('tributary_pool_running', 'Connections at work.', ({ running }) => running);
   watch('tributary_pool_waiting', 'Statements and transactions that wait for a connection.', ({ waiting }) => waiting);
-  watch('tributary_database_up', '1 while the database answers.', ({ isUp }) => (isUp ? 1 : 0));
+  watch('tributary_database_up', '1 while the database answers.', ({ isUp }) => (isUp ? 1 : 0), 'min');
   return (name, pool) => {
     pools.set(name, pool);
   };
@@ -172,6 +173,7 @@ function watchVersions(engine: Pick<InferenceEngine, 'versions'>, registers: Reg
     help: '1 for each model version that is loaded, with where it runs.',
     labelNames: ['model', 'version', 'precision', 'execution_provider'],
     registers,
+    aggregator: 'max',
     collect() {
       this.reset();
       for (const { name: model, version, precision, executionProvider } of engine.versions()) {

@@ -70,6 +70,12 @@ export async function joinEmbeddedPostgres(dataDir = '.data'): Promise<JoinedPos
   }
 }
 
+/** The server that another process runs on `dataDir` now; null: there is none, or it is starting. */
+export function findEmbeddedPostgres(dataDir: string): JoinedPostgres | null {
+  const owner = readLiveOwner(resolve(dataDir));
+  return owner === null || owner.host === null ? null : describeServer(owner.host, owner.pid);
+}
+
 async function startDurable(options: EmbeddedPostgresOptions, binaries: PostgresBinaries): Promise<EmbeddedPostgres> {
   const dataDir = openDataDir(options.dataDir ?? '.data');
   // Before the claim, so that the wrong user reads whose data it is, not that a lock cannot be opened.

@@ -69,7 +69,7 @@ export interface InferenceClient {
 }
 
 export interface InferenceClientOptions {
-  /** http(s)://host:port, perhaps with a path and credentials. */
+  /** http(s)://host:port, perhaps with a path and credentials, or unix:/path/to/a/socket. */
   readonly url: string;
   /** Milliseconds for questions about the server and its models. */
   readonly askTimeoutMs: number;

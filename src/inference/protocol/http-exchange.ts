@@ -42,18 +42,20 @@ export interface HttpExchange {
   close(): void;
 }
 
-/** `url`: http(s), perhaps with a path and credentials. Answers of more than `maxAnswerBytes` are refused. */
+/** `url`: http(s), perhaps with a path and credentials, or unix:/path/to/a/socket. Answers of more than `maxAnswerBytes` are refused. */
 export function createHttpExchange(url: string, maxAnswerBytes: number): HttpExchange {
   const base = new URL(url);
   const isSecure = base.protocol === 'https:';
   const agent = new (isSecure ? SecureAgent : Agent)({ keepAlive: true });
+  const isSocket = base.protocol === 'unix:';
   const options = {
     agent,
-    hostname: base.hostname.replace(/^\[|\]$/g, ''),
-    port: base.port,
+    ...(isSocket
+      ? { socketPath: decodeURIComponent(base.pathname) }
+      : { hostname: base.hostname.replace(/^\[|\]$/g, ''), port: base.port }),
     ...(base.username !== '' && { auth: decodeURIComponent(`${base.username}:${base.password}`) }),
   };
-  const prefix = base.pathname.replace(/\/+$/, '');
+  const prefix = isSocket ? '' : base.pathname.replace(/\/+$/, '');
 
   function send({ method, path, headers, body, timeoutMs, signal }: ExchangeRequest): Promise<ExchangeAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<ExchangeAnswer>();
