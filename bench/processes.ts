@@ -61,7 +61,7 @@ export async function benchProcesses(options: ProcessesOptions): Promise<void> {
 
 async function compare(
   environment: Record<string, string>,
-  queriesOf: (server: ServerProcess) => Promise<BenchQuery[]>,
+  queriesOf: (server: ServerProcess) => Promise<Omit<BenchQuery, 'key'>[]>,
   { options, report }: { options: ProcessesOptions; report: Report },
 ): Promise<void> {
   const servers: ServerProcess[] = [];
@@ -97,7 +97,7 @@ function reportRounds(report: Report, name: string, rounds: { one: Figures; seve
 
 async function load(
   server: ServerProcess,
-  { query, variables }: BenchQuery,
+  { query, variables }: Omit<BenchQuery, 'key'>,
   { seconds, connections }: ProcessesOptions,
 ): Promise<Figures> {
   const before = await cpuSeconds(server);

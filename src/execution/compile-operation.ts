@@ -12,6 +12,13 @@ import { compileSelection, type Selection } from './selection.ts';
  */
 export type ExecuteToText = (context: Context, variables: Readonly<Record<string, unknown>>) => Promise<string | null>;
 
+/** How operations are compiled; null: this one is for the long way, always. */
+export type CompileOperation = (
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+) => ExecuteToText | null;
+
 /** Of one operation: each set of conditions of @skip and @include is a selection of its own. */
 const maxSelections = 64;
 

@@ -5,12 +5,11 @@ import type { Registry } from 'prom-client';
 import type { AnswerCache } from '../cache/answer-cache.ts';
 import type { Config } from '../config.ts';
 import { type Context, createContext, type Dependencies } from '../context.ts';
+import { type CompileOperation, compileOperation } from '../execution/compile-operation.ts';
 import type { Redis } from '../redis/client.ts';
 import { schema } from '../schema/index.ts';
 import { deadlineOf, defaultGraceMs, remainingMsOf, useDeadline } from './deadline.ts';
 import { DirectPath } from './direct-path/direct-path.ts';
-import { compileOperation } from '../execution/compile-operation.ts';
-import type { CompileOperation } from './direct-path/execute-to-text.ts';
 import { useDirectPath } from './direct-path/use-direct-path.ts';
 import { useCompression } from './encoding/use-compression.ts';
 import { exampleOperationNames, exampleOperations } from './example-operations.ts';
@@ -67,7 +66,7 @@ export interface AppOptions {
   trustedDocuments?: TrustedDocuments;
   /** Through which processes share the documents that clients register. Default: each has its own. */
   redis?: Redis | null;
-  /** Makes an executor of what is asked for again. Default: graphql's own executor. */
+  /** Compiles operations that are asked for again. Default: compileOperation. */
   compile?: CompileOperation;
   /** The names that metrics know. Default: those of the examples, and of trusted documents. */
   operationNames?: OperationNames;

@@ -6,6 +6,7 @@ import { AnswerCache } from '../../cache/answer-cache.ts';
 import { createLocalInvalidationLog } from '../../cache/invalidation-log.ts';
 import { readConfig } from '../../config.ts';
 import type { Dependencies, Viewer } from '../../context.ts';
+import type { CompileOperation } from '../../execution/compile-operation.ts';
 import { schema } from '../../schema/index.ts';
 import { createRandom } from '../../seed/random.ts';
 import { createFullOrganization } from '../../testing/full-organization.ts';
@@ -16,7 +17,6 @@ import { type AppOptions, createApp } from '../app.ts';
 import { exampleOperations } from '../example-operations.ts';
 import { HitPath } from '../hit-path.ts';
 import { randomQuery } from '../limits/testing-random-query.ts';
-import type { CompileOperation } from './execute-to-text.ts';
 import { createDirectServer, type DirectServer, type Received, type Sent, send } from './testing-direct-server.ts';
 
 /** One database behind four servers: with the direct path, without it, and both again with a cache of their own. */

@@ -1,7 +1,7 @@
 import { buildSchema, parse } from 'graphql';
 import { expect, test } from 'vitest';
-import { compileByReference } from './execute-to-text.ts';
 import { PreparedOperations } from './prepared-operations.ts';
+import { compileByReference } from './testing-graphql-execution.ts';
 
 const schema = buildSchema('type Query { a(x: Int): Int b: Int }');
 const textOf = (index: number, fields: number) =>

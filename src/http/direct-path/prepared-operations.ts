@@ -8,12 +8,12 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { CompileOperation, ExecuteToText } from '../../execution/compile-operation.ts';
 import type { FindKeptOperation, KeptOperation } from '../kept-operations.ts';
 import { bytesPerToken } from '../limits/document-cache.ts';
 import type { OperationCost } from '../limits/operation-cost.ts';
 import { costOfOperation } from '../limits/use-limits.ts';
 import { type TimedOperation, timedOperation } from '../use-operation-metrics.ts';
-import type { CompileOperation, ExecuteToText } from './execute-to-text.ts';
 
 const maxBytes = 64 * 1_024 * 1_024;
 

@@ -9,22 +9,7 @@ import {
   validateExecutionArgs,
   visit,
 } from 'graphql';
-import type { Context } from '../../context.ts';
-
-/**
- * Executes an operation.
- * @param variables coerced, as getVariableValues of graphql does it
- * @returns the text of the whole result, `{"data":{…}}`; null where only the long way can answer: an error, anything
- * unusual. A rejection means the same.
- */
-export type ExecuteToText = (context: Context, variables: Readonly<Record<string, unknown>>) => Promise<string | null>;
-
-/** null: the operation is one for the long way, always. */
-export type CompileOperation = (
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  operation: OperationDefinitionNode,
-) => ExecuteToText | null;
+import type { CompileOperation } from '../../execution/compile-operation.ts';
 
 /** Queries by graphql's own executor, introspection left out: the reference of what others compile. */
 export const compileByReference: CompileOperation = (schema, document, operation) => {
