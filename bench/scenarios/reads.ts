@@ -63,6 +63,8 @@ export const otherReads: readonly Scenario[] = [
       variables: {},
     }),
     limits: [constantBytes, rawSentiment],
+    // More would be 48,000 texts at a time.
+    maxConnections: 32,
   },
   {
     name: 'forecast',

@@ -70,8 +70,11 @@ export async function runScenario(
     }
   };
   for (const connections of connectionsOf(scenario, options.connections)) await run(connections, null);
-  const fastest = Math.max(...results.map(({ ours: { requestsPerSecond } }) => requestsPerSecond), 2);
-  await run(constantRateConnections, Number((fastest * constantRateShare).toPrecision(2)));
+  if (results.length === 0) return results;
+  const fastest = Math.max(...results.map(({ ours: { requestsPerSecond } }) => requestsPerSecond));
+  // A round has one request at least.
+  const rate = Math.max(Number((fastest * constantRateShare).toPrecision(2)), Math.ceil(1 / options.seconds));
+  await run(constantRateConnections, rate);
   return results;
 }
 
