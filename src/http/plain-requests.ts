@@ -41,9 +41,10 @@ export function createPlainWay({ hitPath, directPath }: PlainWays): PlainWay {
     request.resume();
     answer(exchange, goLongWay);
   };
+  const hasWays = hitPath !== undefined || directPath !== undefined;
   return (exchange, goLongWay) => {
     const { request } = exchange;
-    if (!isPlain(request)) goLongWay(exchange);
+    if (!hasWays || !isPlain(request)) goLongWay(exchange);
     else if (request.method === 'GET') return answer(exchange, goLongWay);
     // What came with the headers is there after this turn of the parser; a body that is slow goes the long way.
     else process.nextTick(answerBody, exchange, goLongWay);
