@@ -28,6 +28,7 @@ describe.skipIf(!hasRedisServer())('a server of two processes', () => {
       DATA_DIR: dataDir,
       REDIS_URL: redis.url,
       INFERENCE_WORKERS: '1',
+      DATABASE_ANALYTICS_POOL: '20',
       DRAIN_DELAY_MS: '1500',
     });
     origin = await originOf(server);
@@ -44,6 +45,7 @@ describe.skipIf(!hasRedisServer())('a server of two processes', () => {
     expect(server.output()).toContain('by 2 processes');
     expect(server.output().match(/filled in the demo data/g)).toHaveLength(1);
     expect([web().length, inference().length]).toEqual([2, 1]);
+    expect(server.output()).toMatch(/"mostConnections":123,"limit":97,.*set DATABASE_POOL lower/);
   });
 
   test('gives connections to both', limits, async () => {
