@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { AggregatorRegistry, type Registry } from 'prom-client';
 import type { FigurePage } from '../http/listener.ts';
-import { type Figures, type ToPrimary, tell } from './messages.ts';
+import { type Figures, onEnd, type ToPrimary, tell } from './messages.ts';
 
 /** A process that does not answer by then is told of as it was when it last did. */
 const patienceMs = 1_000;
@@ -43,7 +43,7 @@ export class GatheredFigures implements FigurePage {
         release(source);
       } else if (message.type === 'page-wanted') void this.#answer(child, message.id);
     });
-    child.once('exit', () => {
+    onEnd(child, () => {
       this.#sources.delete(child);
       release(source);
       this.#past = addUp([this.#past, source.latest.filter(isSum)]);

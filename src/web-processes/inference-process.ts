@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { ShutdownReason } from '../shutdown.ts';
-import { EndedAtStart, endProcess, type ToPrimary } from './messages.ts';
+import { type End, EndedAtStart, endProcess, onEnd, type ToPrimary } from './messages.ts';
 import { RestartDelay } from './restart-delay.ts';
 
 const file = fileURLToPath(new URL('../inference-main.ts', import.meta.url));
@@ -69,15 +69,15 @@ export class InferenceProcess {
       this.#hasServed = true;
       this.#serving.resolve();
     });
-    child.once('exit', (code, signal) => {
+    onEnd(child, (end) => {
       this.#child = null;
       if (this.#isEnding) return;
-      if (this.#hasServed) this.#relaunch({ pid: child.pid, code, signal }, performance.now() - startedAt);
+      if (this.#hasServed) this.#relaunch(end, performance.now() - startedAt);
       else this.#serving.reject(new EndedAtStart('the inference process ended before it served'));
     });
   }
 
-  #relaunch(end: object, ranMs: number): void {
+  #relaunch(end: End, ranMs: number): void {
     const delayMs = Math.round(this.#delay.next(ranMs));
     this.#options.log.error({ ...end, delayMs }, 'the inference process ended, and is started again');
     this.#timer = setTimeout(() => this.#launch(), delayMs);

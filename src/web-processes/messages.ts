@@ -23,9 +23,25 @@ export function tell(child: ChildProcess, message: FromPrimary): void {
   if (child.connected) child.send(message, () => {});
 }
 
+/** How a process ended. */
+export interface End {
+  readonly pid: number | undefined;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Calls the listener once when the process has ended, or could not be started. */
+export function onEnd(child: ChildProcess, listener: (end: End) => void): void {
+  child.once('exit', (code, signal) => listener({ pid: child.pid, code, signal }));
+  // Others say that a message could not be sent, to one that is about to end.
+  child.on('error', () => {
+    if (child.pid === undefined) listener({ pid: undefined, code: null, signal: null });
+  });
+}
+
 /** Tells a process to end, and resolves when it has: killed when it takes longer than so many milliseconds. */
 export async function endProcess(child: ChildProcess, reason: ShutdownReason, limitMs: number): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   tell(child, { type: 'end', reason });
   const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);

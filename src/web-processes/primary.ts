@@ -13,7 +13,7 @@ import { openMigratedDatabase } from '../open-database.ts';
 import { createShutdown, type Shutdown } from '../shutdown.ts';
 import { GatheredFigures } from './gathered-figures.ts';
 import { InferenceProcess } from './inference-process.ts';
-import { EndedAtStart } from './messages.ts';
+import { EndedAtStart, onEnd } from './messages.ts';
 import { WebProcesses } from './web-processes.ts';
 
 interface Primary {
@@ -53,7 +53,7 @@ async function start(given: Primary): Promise<{ origin: string; server: Database
     log,
     onStart(child) {
       figures.add(child, 'inference');
-      child.once('exit', () => onExit('inference'));
+      onEnd(child, () => onExit('inference'));
     },
   });
   if (config.inferenceUrl === undefined) {
@@ -67,7 +67,7 @@ async function start(given: Primary): Promise<{ origin: string; server: Database
     log,
     onStart(child) {
       figures.add(child, null);
-      child.once('exit', () => onExit('web'));
+      onEnd(child, () => onExit('web'));
     },
   });
   watch(web);

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from 'pino';
 import type { ShutdownReason } from '../shutdown.ts';
-import { EndedAtStart, endProcess } from './messages.ts';
+import { type End, EndedAtStart, endProcess, onEnd } from './messages.ts';
 import { RestartDelay } from './restart-delay.ts';
 
 export interface WebProcessesOptions {
@@ -87,11 +87,13 @@ export class WebProcesses {
     closeLostConnection(worker);
     onStart(worker.process);
     worker.once('listening', () => this.#serving.add(worker));
-    worker.process.once('exit', (code, signal) => {
+    // Without it a connection that cannot be handed to a dying process would end the primary.
+    worker.on('error', (error) => this.#options.log.warn({ err: error }, 'a web process could not be told something'));
+    onEnd(worker.process, (end) => {
       this.#serving.delete(worker);
       // One that was replaced or was to replace another is in no place.
       if (place.worker !== worker || this.#isEnding) return;
-      this.#refill(place, { pid: worker.process.pid, code, signal }, performance.now() - startedAt);
+      this.#refill(place, end, performance.now() - startedAt);
     });
     return worker;
   }
@@ -102,7 +104,7 @@ export class WebProcesses {
     await hasServed(place.worker);
   }
 
-  #refill(place: Place, end: object, ranMs: number): void {
+  #refill(place: Place, end: End, ranMs: number): void {
     place.worker = null;
     const delayMs = Math.round(place.delay.next(ranMs));
     this.#options.log.error({ ...end, delayMs }, 'a web process ended, and is replaced');
@@ -131,7 +133,7 @@ export class WebProcesses {
 function hasServed(worker: Worker): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   worker.once('listening', () => resolve(true));
-  worker.process.once('exit', () => resolve(false));
+  onEnd(worker.process, () => resolve(false));
   return promise;
 }
 
