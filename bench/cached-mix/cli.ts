@@ -1,18 +1,14 @@
 /** 10,000 requests a second of a realistic mix against one server process, on a core of its own. */
-import { execFileSync, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { findFreePort } from '../../src/testing/free-port.ts';
-import { createTestIssuer } from '../../src/testing/test-issuer.ts';
 import { type ServerProcess, startServer } from '../faults/server-process.ts';
-import { createWorld, type World } from '../faults/world.ts';
 import { createReport, type Report } from '../inference/report.ts';
-import { mixManifest } from './mix.ts';
-import type { LoadOptions, Run, RunReport } from './open-loop.ts';
-import { createTenants, type Tenant } from './tenants.ts';
+import { createProduction } from '../load/production.ts';
+import { faultsOf, type RunReport } from '../load/run-report.ts';
+import { type OpenLoop, startOpenLoop } from '../load/running-load.ts';
+import { pin, serverCore } from '../process-cpu.ts';
+import type { Phase } from '../suite/open-loop.ts';
+import type { Tenant } from './tenants.ts';
 
 const connections = 64;
 const p95LimitMs = 10;
@@ -38,13 +34,11 @@ export interface CachedMixOptions {
 }
 
 export async function benchCachedMix(options: CachedMixOptions): Promise<void> {
-  pin(process.pid, availableParallelism() - 1);
   const report = createReport();
-  const world = await createWorld();
-  const issuer = await createTestIssuer('EdDSA');
+  const production = await createProduction();
   try {
-    const tenants = await createTenants(world.postgres.url, issuer);
-    const { REDIS_URL: redisUrl, ...alone } = environmentOf(world, issuer.settings);
+    const { tenants } = production;
+    const { REDIS_URL: redisUrl, ...alone } = production.environment;
     const { rate, seconds, warmUpSeconds, redis } = options;
     report.title(
       `${rate} requests a second for ${seconds} s, after ${warmUpSeconds} s that are not counted: 1,000 trusted documents (zipf ${options.zipf}), 400 viewers of 8 organizations, 1 % writes`,
@@ -52,28 +46,8 @@ export async function benchCachedMix(options: CachedMixOptions): Promise<void> {
     if (redis !== 'off') await measure('with Redis', { ...alone, REDIS_URL: redisUrl! }, { tenants, options, report });
     if (redis !== 'on') await measure('one process', alone, { tenants, options, report });
   } finally {
-    await Promise.all([world.close(), issuer.close()]);
+    await production.close();
   }
-}
-
-/** As in production, but for quotas: all of the load comes from one address. */
-function environmentOf(world: World, settings: Awaited<ReturnType<typeof createTestIssuer>>['settings']) {
-  const path = join(world.environment.DATA_DIR!, 'trusted-documents.json');
-  mkdirSync(world.environment.DATA_DIR!, { recursive: true });
-  writeFileSync(path, JSON.stringify(mixManifest()));
-  const { jwksUrl, issuer, audience, algorithms } = settings;
-  return {
-    ...world.environment,
-    NODE_ENV: 'production',
-    DRAIN_DELAY_MS: '0',
-    AUTH_JWKS_URL: jwksUrl,
-    AUTH_ISSUER: issuer,
-    AUTH_AUDIENCE: audience,
-    AUTH_ALGORITHMS: algorithms.join(','),
-    TRUSTED_DOCUMENTS: 'only',
-    TRUSTED_DOCUMENTS_PATH: path,
-    RESPONSE_CACHE_BYTES: String(256 * 2 ** 20),
-  } as Record<string, string>;
 }
 
 interface Measuring {
@@ -91,11 +65,18 @@ async function measure(
   const profiling = profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` };
   const port = await findFreePort();
   const server = await startServer(port, { ...environment, ...profiling });
-  pin(server.pid, 0);
-  const load = startLoad({ port, tenants, connections, zipfExponent: zipf });
+  pin(server.pid, serverCore);
+  const load = await startOpenLoop({
+    port,
+    tenants,
+    maxConnections: connections,
+    cachedShare: 1,
+    zipfExponent: zipf,
+    databaseUrl: environment.DATABASE_URL!,
+  });
   try {
     for (const share of warmUpShares) {
-      await load.run({ rate: rate * share, seconds: warmUpSeconds / warmUpShares.length });
+      await load.run([{ rate: rate * share, seconds: warmUpSeconds / warmUpShares.length }]);
     }
     const figures = await runCounted(server, load, { rate, seconds });
     describe(label, figures, report);
@@ -115,10 +96,10 @@ interface Figures {
   rssMiB: number;
 }
 
-async function runCounted(server: ServerProcess, load: Load, wanted: Run): Promise<Figures> {
+async function runCounted(server: ServerProcess, load: OpenLoop, wanted: Phase): Promise<Figures> {
   const before = await countersOf(server);
   const startMs = performance.now();
-  const run = await load.run(wanted);
+  const run = await load.run([wanted]);
   const tookSeconds = (performance.now() - startMs) / 1_000;
   const after = await countersOf(server);
   const names = Object.keys(after.outcomes);
@@ -134,10 +115,10 @@ async function runCounted(server: ServerProcess, load: Load, wanted: Run): Promi
 function describe(label: string, { run, outcomes, cpuShare, rssMiB }: Figures, report: Report): void {
   const looks = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
   const unexecuted = (outcomes.hit ?? 0) + (outcomes.stale ?? 0) + (outcomes.shared ?? 0);
-  const faults = Object.entries(run.faults).map(([fault, count]) => `${count} ${fault}`);
+  const faults = faultsOf(run.outcomes).map(([fault, count]) => `${count} ${fault}`);
   const counts = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
   report.figure(
-    `${label}: ${Math.round(run.answeredPerSecond)} req/s answered, p50 ${run.p50Ms.toFixed(1)} ms, p95 ${run.p95Ms.toFixed(1)} ms, p99 ${run.p99Ms.toFixed(1)} ms, slowest ${run.maxMs.toFixed(0)} ms; begun up to ${run.lateP99Ms.toFixed(1)} ms late (p99)`,
+    `${label}: ${Math.round(run.answeredPerSecond)} req/s answered, p50 ${run.all.p50Ms.toFixed(1)} ms, p95 ${run.all.p95Ms.toFixed(1)} ms, p99 ${run.all.p99Ms.toFixed(1)} ms, slowest ${run.all.maxMs.toFixed(0)} ms; begun up to ${run.lateP99Ms.toFixed(1)} ms late (p99)`,
   );
   const cpuMicroseconds = (cpuShare * 1e6) / run.answeredPerSecond;
   report.figure(
@@ -152,39 +133,17 @@ function describe(label: string, { run, outcomes, cpuShare, rssMiB }: Figures, r
   );
 }
 
-function isReached({ answeredPerSecond, p95Ms, faults }: RunReport, rate: number): boolean {
-  return answeredPerSecond >= 0.99 * rate && p95Ms < p95LimitMs && Object.keys(faults).length === 0;
+function isReached({ answeredPerSecond, all, outcomes }: RunReport, rate: number): boolean {
+  return answeredPerSecond >= 0.99 * rate && all.p95Ms < p95LimitMs && faultsOf(outcomes).length === 0;
 }
 
 /** In short runs, downwards; 0: none of them. */
-async function highestRate(load: Load, wanted: number): Promise<number> {
+async function highestRate(load: OpenLoop, wanted: number): Promise<number> {
   for (const share of rampShares) {
     const rate = Math.round(wanted * share);
-    if (isReached(await load.run({ rate, seconds: rampSeconds }), rate)) return rate;
+    if (isReached(await load.run([{ rate, seconds: rampSeconds }]), rate)) return rate;
   }
   return 0;
-}
-
-interface Load {
-  run(wanted: Run): Promise<RunReport>;
-  stop(): void;
-}
-
-function startLoad(options: LoadOptions): Load {
-  const child = fork(fileURLToPath(new URL('./open-loop.ts', import.meta.url)));
-  child.send(options);
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`the load ended with ${code}`);
-  });
-  ended.catch(() => {});
-  return {
-    async run(wanted) {
-      child.send(wanted);
-      const [report] = await Promise.race([once(child, 'message'), ended]);
-      return report as RunReport;
-    },
-    stop: () => void child.kill(),
-  };
 }
 
 async function countersOf(server: ServerProcess) {
@@ -194,13 +153,4 @@ async function countersOf(server: ServerProcess) {
     outcomes[outcome!] = (outcomes[outcome!] ?? 0) + Number(count);
   }
   return { outcomes, cpuSeconds: Number(/^process_cpu_seconds_total ([\d.e-]+)/m.exec(text)?.[1]) };
-}
-
-/** What a process starts later is pinned with it; nothing happens where that cannot be said. */
-function pin(pid: number, core: number): void {
-  try {
-    execFileSync('taskset', ['-apc', String(core), String(pid)], { stdio: 'ignore' });
-  } catch {
-    console.warn('taskset is not there: the server shares its core with the load');
-  }
 }

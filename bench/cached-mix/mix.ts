@@ -1,5 +1,6 @@
 /** What clients ask: 1,000 trusted documents with three sets of variables each, the popular ones more often, and writes. */
 import { createRandom, type Random } from '../../src/seed/random.ts';
+import type { RequestClass } from '../load/run-report.ts';
 import type { Tenant } from './tenants.ts';
 
 const documentCount = 1_000;
@@ -15,6 +16,9 @@ export interface MixRequest {
   /** Empty for GET. */
   readonly body: string;
   readonly token: string;
+  readonly kind: RequestClass;
+  /** Whether data are right. Default: as long as there are no errors. */
+  readonly check?: (data: unknown) => boolean;
 }
 
 type Kind = 'viewer' | 'feature' | 'features' | 'conversation' | 'conversations' | 'site' | 'sites';
@@ -108,14 +112,15 @@ export function createMix(tenants: readonly Tenant[], zipfExponent: number, seed
     const place = rank();
     const number = place % documentCount;
     const variables = variablesOf(number, Math.floor(place / documentCount), tenant);
-    if (random.chance(postShare)) return post({ documentId: idOf(number), variables }, token);
+    const check = checkOf(number, variables);
+    if (random.chance(postShare)) return { ...post({ documentId: idOf(number), variables }, token, 'critical'), check };
     const path = `/graphql/${idOf(number)}?variables=${encodeURIComponent(JSON.stringify(variables))}`;
-    return { method: 'GET', path, body: '', token };
+    return { method: 'GET', path, body: '', token, kind: 'critical', check };
   };
 }
 
-function post(given: object, token: string): MixRequest {
-  return { method: 'POST', path: '/graphql', body: JSON.stringify(given), token };
+function post(given: object, token: string, kind: RequestClass): MixRequest {
+  return { method: 'POST', path: '/graphql', body: JSON.stringify(given), token, kind };
 }
 
 function idOf(number: number): string {
@@ -136,7 +141,12 @@ function documentOf(number: number): string {
   return `query Screen${number}${variables} { ${field} { ${id}${[first, ...chosen].join(' ')} } }`;
 }
 
-function variablesOf(number: number, choice: number, { features, conversations, sites }: Tenant): object {
+interface Variables {
+  readonly id?: string;
+  readonly first?: number;
+}
+
+function variablesOf(number: number, choice: number, { features, conversations, sites }: Tenant): Variables {
   const object = number * 7 + choice * 131;
   const ofList = (ids: readonly string[]) => ids[object % ids.length]!;
   switch (kindOf(number)) {
@@ -151,6 +161,16 @@ function variablesOf(number: number, choice: number, { features, conversations, 
     default:
       return { first: [20, 50, 10][choice]! };
   }
+}
+
+/** Whether it is the object that was asked for, or a page as long as it may be: a cache could give another's. */
+function checkOf(number: number, { id, first = 0 }: Variables): (data: unknown) => boolean {
+  const [, field] = heads[kindOf(number)];
+  const name = field.split('(')[0]!;
+  return (data) => {
+    const found = (data as Record<string, { id?: string; nodes?: unknown[] } | null>)[name];
+    return id === undefined ? (found?.nodes?.length ?? 0) <= first : found?.id === id;
+  };
 }
 
 const hourMs = 3_600_000;
@@ -171,7 +191,7 @@ function writeOf(random: Random, tenant: Tenant, token: string): MixRequest {
       readings: [{ at: timeAt(-random.integer(1, 48)), loadMw: random.integer(80, 120) }],
     }),
   };
-  return post({ documentId, variables: { input: inputs[documentId]() } }, token);
+  return post({ documentId, variables: { input: inputs[documentId]() } }, token, 'standard');
 }
 
 /** Ranks from 0 on. */

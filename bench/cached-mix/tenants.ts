@@ -5,11 +5,13 @@ import type { TestIssuer } from '../../src/testing/test-issuer.ts';
 
 const organizations = 8;
 /** Of each organization. */
-const counts = { users: 50, features: 1_000, conversations: 1_000, sites: 40 } as const;
-const tokenSeconds = 3_600;
+const counts = { users: 50, features: 1_000, conversations: 1_000, sites: 40, documents: 40 } as const;
+/** Longer than any run. */
+const tokenSeconds = 6 * 3_600;
 
 /** What clients of one organization know: global ids, and a token for each of its people. */
 export interface Tenant {
+  readonly organizationId: string;
   readonly tokens: readonly string[];
   readonly features: readonly string[];
   readonly testCases: readonly string[];
@@ -17,7 +19,7 @@ export interface Tenant {
   readonly sites: readonly string[];
 }
 
-/** 8 organizations of 50 people, each with 1,000 features, 5,000 test cases, 10,000 messages and 40 sites. */
+/** 8 organizations of 50 people, each with 1,000 features, 5,000 test cases, 10,000 messages, 40 documents and 40 sites. */
 export async function createTenants(url: string, issuer: TestIssuer): Promise<Tenant[]> {
   const client = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} });
   try {
@@ -55,6 +57,9 @@ async function fill(client: postgres.Sql, id: string): Promise<void> {
     select ${id}, uuidv7(), conversations.id, case when n % 2 = 1 then 'USER' else 'ASSISTANT' end::message_role,
       repeat('It does not do what the page says it does. ', 1 + n % 4), case when n % 2 = 1 then user_id end, now(), 'NEUTRAL', 0.5
     from conversations, generate_series(1, 10) n where organization_id = ${id}`;
+  await client`insert into documents (organization_id, id, title, content, uploaded_by_id)
+    select ${id}, uuidv7(), 'Guide ' || n, 'What topic' || n || ' is for. ' || repeat('The steps, one after the other. ', 1 + n % 20), owners.id
+    from generate_series(1, ${counts.documents}) n, (select id from users where organization_id = ${id} limit 1) owners`;
   await client`insert into sites (organization_id, id, name, time_zone)
     select ${id}, uuidv7(), 'Plant ' || n, 'Europe/Berlin' from generate_series(1, ${counts.sites}) n`;
   await client`insert into readings (organization_id, site_id, at, load_mw)
@@ -73,6 +78,7 @@ async function describe(client: postgres.Sql, organizationId: string, issuer: Te
   const exp = Math.floor(Date.now() / 1_000) + tokenSeconds;
   const sign = (userId: string) => issuer.sign({ organizationId, userId, scopes: ['read', 'write'] }, { exp });
   return {
+    organizationId,
     tokens: await Promise.all((await idsOf('users')).map(sign)),
     features: await globalIds('features', 'Feature'),
     testCases: await globalIds('test_cases', 'TestCase'),

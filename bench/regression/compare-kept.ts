@@ -1,7 +1,7 @@
 /** This working tree against a result of the suite that was kept as JSON, by its ratios only: its times are of another hour. */
 import { readFileSync } from 'node:fs';
 import { StartupError } from '../../src/errors.ts';
-import { runSuite, type SuiteOptions } from '../suite/cli.ts';
+import { reportFailures, runSuite, type SuiteOptions } from '../suite/cli.ts';
 import { describeMachine } from '../suite/machine.ts';
 import type { BenchResult, Load, ScenarioResult } from '../suite/results.ts';
 import { type ComparedFigure, reportFigures } from './compared-figure.ts';
@@ -32,7 +32,9 @@ export async function benchCompareKept(file: string, options: Omit<SuiteOptions,
   if (only.length === 0 || connections.length === 0) {
     throw new StartupError(`${file} has nothing of what is asked for: it has ${names.join('; ') || 'no scenarios'}`);
   }
-  const figures = matchRatios(kept, await runSuite({ ...options, only, connections }));
+  const { result, failures } = await runSuite({ ...options, only, connections });
+  reportFailures(failures);
+  const figures = matchRatios(kept, result);
   if (!reportFigures(figures, { isPaired: false, ignored })) process.exitCode = 1;
 }
 

@@ -89,9 +89,11 @@ describe.skipIf(!executable)('the report in a browser', { timeout: 60_000 }, () 
     await page.emulateMedia({ colorScheme: 'light' });
   });
 
-  test('fits a phone: nothing wider than the page, labels inside, charts as wide as their place', async () => {
-    await page.setViewportSize({ width: 400, height: 800 });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(400);
+  test('fits narrow windows and a phone: nothing wider than the page, labels inside, charts as wide as their place', async () => {
+    for (const width of [1100, 700, 400]) {
+      await page.setViewportSize({ width, height: 800 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+    }
     const canvas = page.locator('canvas').first();
     await expect.poll(async () => (await canvas.boundingBox())?.width).toBe(368);
     await expect.poll(() => cutLabels(page.locator('.labels span'))).toEqual([]);

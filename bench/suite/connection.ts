@@ -1,34 +1,49 @@
 /** One keep-alive connection of a load generator: raw HTTP/1.1, one request at a time, no more work than it takes. */
 import { connect, type Socket } from 'node:net';
 
-/** Called with null for what is ok, or with what was wrong. */
-export type OnAnswer = (fault: string | null) => void;
+/** A whole answer, decoded only as far as somebody asks. */
+export interface Answer {
+  readonly status: number;
+  /** Status line and headers, in lower case. */
+  readonly head: string;
+  /** Whether the body holds these bytes. */
+  holds(bytes: Buffer): boolean;
+  body(): string;
+}
+
+/** null: the connection ended before the answer was whole. */
+export type OnAnswer = (answer: Answer | null) => void;
 
 const headEnd = Buffer.from('\r\n\r\n');
 const lastChunk = Buffer.from('\r\n0\r\n\r\n');
-// No text of ours can hold it: a quote inside of a JSON text is escaped.
-const errorsKey = Buffer.from('"errors":[');
+/** The server closes what was idle for 65 s; what is sent just then would be lost. */
+const idleLimitMs = 50_000;
 
 /** Connects again by itself when the server has closed it. */
 export class Connection {
   readonly #port: number;
-  readonly #isExpected: ((body: string) => boolean) | undefined;
   #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
   #onAnswer: OnAnswer | null = null;
+  #usedAtMs = performance.now();
 
-  /** @param isExpected - of a body; default: status 200 without errors is enough */
-  constructor(port: number, isExpected?: (body: string) => boolean) {
+  constructor(port: number) {
     this.#port = port;
-    this.#isExpected = isExpected;
     this.#socket = this.#open();
   }
 
   /** Only when the answer before is there. */
   send(request: string, onAnswer: OnAnswer): void {
+    if (performance.now() - this.#usedAtMs > idleLimitMs) this.#socket.destroy();
     if (this.#socket.destroyed) this.#socket = this.#open();
     this.#onAnswer = onAnswer;
     this.#socket.write(request, 'latin1');
+  }
+
+  /** Gives up the answer that is waited for: it is null at once. */
+  abandon(): void {
+    this.#socket.destroy();
+    this.#answer(null);
   }
 
   close(): void {
@@ -40,54 +55,53 @@ export class Connection {
     this.#received = Buffer.alloc(0);
     socket.on('data', (part: Buffer) => this.#read(part));
     socket.on('error', () => {});
-    socket.on('close', () => this.#answer('connection closed'));
+    socket.on('close', () => {
+      // Of an earlier one nothing is waited for.
+      if (socket === this.#socket) this.#answer(null);
+    });
     return socket;
   }
 
   #read(part: Buffer): void {
     const received = this.#received.length === 0 ? part : Buffer.concat([this.#received, part]);
-    const fault = faultOf(received, this.#isExpected);
-    if (fault === undefined) {
-      this.#received = received;
-      return;
-    }
-    this.#received = Buffer.alloc(0);
-    this.#answer(fault);
+    const answer = readAnswer(received);
+    this.#received = answer ? Buffer.alloc(0) : received;
+    if (answer) this.#answer(answer);
   }
 
-  #answer(fault: string | null): void {
+  #answer(answer: Answer | null): void {
+    this.#usedAtMs = performance.now();
     const onAnswer = this.#onAnswer;
     this.#onAnswer = null;
-    onAnswer?.(fault);
+    onAnswer?.(answer);
   }
 }
 
-/** Of an answer; undefined: it is not whole yet. */
-function faultOf(received: Buffer, isExpected?: (body: string) => boolean): string | null | undefined {
+/** null: it is not whole yet. */
+export function readAnswer(received: Buffer): Answer | null {
   const end = received.indexOf(headEnd);
-  if (end < 0) return undefined;
+  if (end < 0) return null;
   const head = received.toString('latin1', 0, end).toLowerCase();
   const bodyStart = end + headEnd.length;
   const length = /\r\ncontent-length: *(\d+)/.exec(head)?.[1];
-  const isWhole =
-    length === undefined ? received.indexOf(lastChunk, end + 2) >= 0 : received.length >= bodyStart + Number(length);
-  if (!isWhole) return undefined;
-  const status = head.slice(9, 12);
-  if (status !== '200') return `status ${status}`;
-  if (received.indexOf(errorsKey, bodyStart) >= 0) return 'errors in the answer';
-  if (isExpected === undefined) return null;
-  const body = received.subarray(bodyStart);
-  return isExpected(String(length === undefined ? joinChunks(body) : body)) ? null : 'another answer';
+  const isChunked = length === undefined;
+  const isWhole = isChunked ? received.indexOf(lastChunk, end + 2) >= 0 : received.length >= bodyStart + Number(length);
+  if (!isWhole) return null;
+  return {
+    status: Number(head.slice(9, 12)),
+    head,
+    holds: (bytes) => received.indexOf(bytes, bodyStart) >= 0,
+    body: () => (isChunked ? joinChunks(received, bodyStart) : received.subarray(bodyStart)).toString(),
+  };
 }
 
-/** The body of an answer in chunks, each after a line with its length. */
-function joinChunks(body: Buffer): Buffer {
+function joinChunks(received: Buffer, bodyStart: number): Buffer {
   const chunks: Buffer[] = [];
-  for (let at = 0; ; ) {
-    const lineEnd = body.indexOf('\r\n', at);
-    const length = Number.parseInt(body.toString('latin1', at, lineEnd), 16);
-    if (length === 0) return Buffer.concat(chunks);
-    chunks.push(body.subarray(lineEnd + 2, lineEnd + 2 + length));
-    at = lineEnd + 2 + length + 2;
+  for (let at = bodyStart; ; ) {
+    const lineEnd = received.indexOf('\r\n', at);
+    const size = Number.parseInt(received.toString('latin1', at, lineEnd), 16);
+    if (!(size > 0)) return Buffer.concat(chunks);
+    chunks.push(received.subarray(lineEnd + 2, lineEnd + 2 + size));
+    at = lineEnd + 2 + size + 2;
   }
 }

@@ -1,82 +1,98 @@
 /**
- * Requests that start at a constant rate, whatever becomes of those before; each one's latency counts from when it was
- * to start. So a server that stands still is charged for all who wait. (autocannon 9 sends what its rates allow for a
+ * Requests that start at given rates, whatever becomes of those before; each one's latency counts from when it was to
+ * start. So a server that stands still is charged for all who wait. (autocannon 9 sends what its rates allow for a
  * second at the beginning of it, each request after the answer to the last one on its connection, and adds to the
  * latencies afterwards what it did not send in time.)
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Connection, type OnAnswer } from './connection.ts';
+import { type Answer, Connection } from './connection.ts';
 import { LatencyRecord } from './latency.ts';
 
-export interface OpenLoopRun {
+export interface Phase {
   /** Requests a second. */
   readonly rate: number;
   readonly seconds: number;
 }
 
+export interface OpenLoopRequest {
+  /** The whole text of an HTTP/1.1 request, in Latin-1. */
+  readonly text: string;
+  onEnd(end: RequestEnd): void;
+}
+
+export interface RequestEnd {
+  /** null: the connection ended before, or the time was over. */
+  readonly answer: Answer | null;
+  readonly isTimedOut: boolean;
+  /** When it was to start, from the beginning of the run. */
+  readonly dueMs: number;
+  /** From then on. */
+  readonly latencyMs: number;
+}
+
 export interface OpenLoopReport {
-  /** Until the last answer was there. */
-  readonly answeredPerSecond: number;
-  readonly answered: number;
-  /** Of requests, by what was wrong. */
-  readonly faults: Readonly<Record<string, number>>;
-  readonly latency: LatencyRecord;
+  /** Until the last request had ended. */
+  readonly tookSeconds: number;
   /** How late this process itself began its requests: part of the latencies, and no fault of the server. */
   readonly lateness: LatencyRecord;
 }
 
-/** How long answers are waited for after the last request has begun. */
-const graceMs = 5_000;
+export interface OpenLoopOptions {
+  readonly port: number;
+  /** Opened as they are needed, and kept between runs. */
+  readonly maxConnections: number;
+  /** How long a client waits. */
+  readonly timeoutMs: number;
+}
+
 const tickMs = 1;
 
 interface Waiting {
-  readonly request: string;
-  readonly onAnswer: OnAnswer;
+  readonly request: OpenLoopRequest;
+  readonly dueMs: number;
+  readonly startMs: number;
+  connection: Connection | null;
 }
 
-/** Connections that stay open between runs. */
 export class OpenLoop {
-  readonly #connections: readonly Connection[];
-  readonly #idle: Connection[];
-  /** A set keeps the order in which they came, and gives up its first at no cost. */
-  readonly #waiting = new Set<Waiting>();
+  readonly #options: OpenLoopOptions;
+  readonly #connections: Connection[] = [];
+  readonly #idle: Connection[] = [];
+  /** In the order in which they were due: a set gives up its first at no cost. */
+  readonly #unanswered = new Set<Waiting>();
+  /** Those of them that wait for a connection. */
+  readonly #unsent = new Set<Waiting>();
 
-  /** @param isExpected - of a body; default: status 200 without errors is enough */
-  constructor(port: number, connections: number, isExpected?: (body: string) => boolean) {
-    this.#connections = Array.from({ length: connections }, () => new Connection(port, isExpected));
-    this.#idle = [...this.#connections];
+  constructor(options: OpenLoopOptions) {
+    this.#options = options;
   }
 
-  /** @param nextRequest - the whole text of an HTTP/1.1 request */
-  async run(nextRequest: () => string, { rate, seconds }: OpenLoopRun): Promise<OpenLoopReport> {
-    const [latency, lateness] = [new LatencyRecord(), new LatencyRecord()];
-    const faults: Record<string, number> = {};
-    const total = Math.round(rate * seconds);
-    let answered = 0;
+  /** The phases one after the other without a pause; resolves when all of their requests have ended. */
+  async run(phases: readonly Phase[], nextRequest: () => OpenLoopRequest): Promise<OpenLoopReport> {
+    const lateness = new LatencyRecord();
     const firstMs = performance.now();
-    const begin = (number: number) => {
-      const startMs = firstMs + (number * 1_000) / rate;
-      lateness.record(performance.now() - startMs);
-      this.#start({
-        request: nextRequest(),
-        onAnswer(fault) {
-          answered += 1;
-          latency.record(performance.now() - startMs);
-          if (fault !== null) faults[fault] = (faults[fault] ?? 0) + 1;
-        },
-      });
-    };
-    for (let begun = 0; begun < total; ) {
-      const due = Math.min(total, Math.floor(((performance.now() - firstMs) * rate) / 1_000) + 1);
-      while (begun < due) begin(begun++);
+    let phaseMs = 0;
+    for (const { rate, seconds } of phases) {
+      const total = Math.round(rate * seconds);
+      for (let begun = 0; begun < total; ) {
+        const elapsedMs = performance.now() - firstMs - phaseMs;
+        const due = Math.min(total, Math.floor((elapsedMs * rate) / 1_000) + 1);
+        while (begun < due) {
+          const dueMs = phaseMs + (begun++ * 1_000) / rate;
+          const startMs = firstMs + dueMs;
+          lateness.record(performance.now() - startMs);
+          this.#start({ request: nextRequest(), dueMs, startMs, connection: null });
+        }
+        this.#giveUpLate();
+        await pause(tickMs);
+      }
+      phaseMs += seconds * 1_000;
+    }
+    while (this.#unanswered.size > 0) {
+      this.#giveUpLate();
       await pause(tickMs);
     }
-    const untilMs = performance.now() + graceMs;
-    while (answered < total && performance.now() < untilMs) await pause(tickMs);
-    const tookSeconds = Math.max(seconds, (performance.now() - firstMs) / 1_000);
-    this.#waiting.clear();
-    if (answered < total) faults['no answer'] = total - answered;
-    return { answeredPerSecond: answered / tookSeconds, answered, faults, latency, lateness };
+    return { tookSeconds: Math.max(phaseMs, performance.now() - firstMs) / 1_000, lateness };
   }
 
   close(): void {
@@ -84,20 +100,47 @@ export class OpenLoop {
   }
 
   #start(next: Waiting): void {
-    const connection = this.#idle.pop();
+    this.#unanswered.add(next);
+    const connection = this.#idle.pop() ?? this.#open();
     if (connection) this.#send(connection, next);
-    else this.#waiting.add(next);
+    else this.#unsent.add(next);
   }
 
-  #send(connection: Connection, { request, onAnswer }: Waiting): void {
-    connection.send(request, (fault) => {
-      onAnswer(fault);
-      const [next] = this.#waiting;
+  /** null: there are as many as there may be. */
+  #open(): Connection | null {
+    if (this.#connections.length >= this.#options.maxConnections) return null;
+    const connection = new Connection(this.#options.port);
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  #send(connection: Connection, sent: Waiting): void {
+    sent.connection = connection;
+    connection.send(sent.request.text, (answer) => {
+      this.#end(sent, answer, false);
+      const [next] = this.#unsent;
       if (next === undefined) this.#idle.push(connection);
       else {
-        this.#waiting.delete(next);
+        this.#unsent.delete(next);
         this.#send(connection, next);
       }
     });
+  }
+
+  #end(ended: Waiting, answer: Answer | null, isTimedOut: boolean): void {
+    // It was given up before.
+    if (!this.#unanswered.delete(ended)) return;
+    this.#unsent.delete(ended);
+    const { request, dueMs, startMs } = ended;
+    request.onEnd({ answer, isTimedOut, dueMs, latencyMs: performance.now() - startMs });
+  }
+
+  #giveUpLate(): void {
+    const untilMs = performance.now() - this.#options.timeoutMs;
+    for (const late of this.#unanswered) {
+      if (late.startMs > untilMs) return;
+      this.#end(late, null, true);
+      late.connection?.abandon();
+    }
   }
 }
