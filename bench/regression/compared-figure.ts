@@ -48,9 +48,13 @@ function logarithms({ isMoreWorse }: ComparedFigure, ratios: readonly number[]):
 function describe({ name, before, after }: ComparedFigure, { mean, least, isWorse }: Worsening): string {
   const direction = mean > 0 ? 'worse' : 'better';
   const certain = isWorse ? `, at least ${percent(least)}` : '';
-  const noise = `, noise ${percent(mean - least)}`;
-  const ratios = `${middle(before).toFixed(3)} -> ${middle(after).toFixed(3)}`;
+  const noise = `, noise ${percent(mean - least)} (each: ${before.map(three).join(' ')} -> ${after.map(three).join(' ')})`;
+  const ratios = `${three(middle(before))} -> ${three(middle(after))}`;
   return `${isWorse ? 'WORSE' : 'ok   '} ${name}: ${ratios}, ${percent(Math.abs(mean))} ${direction}${certain}${noise}`;
+}
+
+function three(ratio: number): string {
+  return ratio.toFixed(3);
 }
 
 /** Of a logarithm of a ratio. */
