@@ -12,7 +12,10 @@ import { benchGrowth } from './load/growth.ts';
 import { benchLoad } from './load/load.ts';
 import { benchSpike } from './load/spike.ts';
 import { benchStress } from './load/stress.ts';
+import { seconds, wholeNumber, wholeNumbers } from './option-values.ts';
 import { benchProtection } from './protection.ts';
+import { benchCompare } from './regression/compare.ts';
+import { benchCounts } from './regression/counts.ts';
 import { benchRowLevelSecurity } from './row-level-security.ts';
 import { benchFourQueries } from './scenarios/four-queries.ts';
 import { benchSearch } from './search.ts';
@@ -24,12 +27,17 @@ program
   .enablePositionalOptions()
   .description('Figures of this server, each as a ratio measured in one run; without a command all of the suite.')
   .option('--only <names...>', 'scenarios, by the beginnings of their names')
-  .option('--connections <list>', 'separated by commas', numbers, [1, 32, 256])
-  .option('--seconds <n>', 'of a round', Number, 1)
-  .option('--rounds <n>', 'in which ours and the limits take turns', Number, 5)
-  .option('--scale <n>', 'features, at least 300; other tables in proportion', Number, 20_000)
+  .option('--connections <list>', 'separated by commas', wholeNumbers, [1, 32, 256])
+  .option('--seconds <n>', 'of a round', seconds, 1)
+  .option('--rounds <n>', 'in which ours and the limits take turns', wholeNumber(), 5)
+  .option('--scale <n>', 'features, at least 300; other tables in proportion', wholeNumber(300), 20_000)
   .option('--out <folder>', 'where the result is written', 'bench-results')
-  .action(benchSuite);
+  .option(
+    '--compare <version>',
+    'a branch, tag or commit, or the .json file of a kept result: what is worse than there',
+  )
+  .option('--starts <n>', 'of both servers, to compare with a version', wholeNumber(), 6)
+  .action(({ compare, ...options }) => (compare === undefined ? benchSuite(options) : benchCompare(compare, options)));
 program
   .command('cached-mix')
   .description(
@@ -60,6 +68,11 @@ program
   .option('--minutes <n>', 'how long', Number, 2)
   .action(benchConsistency);
 program
+  .command('counts')
+  .description('what operations take, counted and so the same on every machine, against bench/counts.json')
+  .option('--update', 'the figures are what is expected from now on', false)
+  .action(benchCounts);
+program
   .command('deep-pages')
   .description('page 1 against page 5,000 by cursor, on a database of at least 500,000 features')
   .action(benchDeepPages);
@@ -79,11 +92,11 @@ program
 program
   .command('four-queries')
   .description('CPU and requests a second of the four queries, beside the shortest ways to the same answers')
-  .option('--rounds <n>', 'in which ours and the limits take turns', Number, 7)
-  .option('--requests <n>', 'of a round', Number, 1_500)
-  .option('--connections <list>', 'separated by commas', numbers, [1, 32])
+  .option('--rounds <n>', 'in which ours and the limits take turns', wholeNumber(), 7)
+  .option('--requests <n>', 'of a round', wholeNumber(), 1_500)
+  .option('--connections <list>', 'separated by commas', wholeNumbers, [1, 32])
   .option('--only <names...>', 'beginnings of their names, such as features')
-  .option('--scale <n>', 'features; other tables in proportion', Number, 20_000)
+  .option('--scale <n>', 'features, at least 300; other tables in proportion', wholeNumber(300), 20_000)
   .option('--profile <folder>', 'where our server leaves a CPU profile')
   .action(benchFourQueries);
 program
@@ -92,7 +105,7 @@ program
   .option(
     '--scales <list>',
     'features stored, by rising number, separated by commas',
-    numbers,
+    wholeNumbers,
     [10_000, 100_000, 1_000_000],
   )
   .option('--rounds <n>', 'in turns', Number, 7)
@@ -179,8 +192,4 @@ try {
   if (!(error instanceof StartupError)) throw error;
   console.error(error.message);
   process.exitCode = 1;
-}
-
-function numbers(list: string): number[] {
-  return list.split(',').map(Number);
 }

@@ -1,8 +1,7 @@
 /** What is answered from the cache, against constant bytes from a bare node:http server and against the stock cache. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
@@ -11,6 +10,7 @@ import { findFreePort } from '../src/testing/free-port.ts';
 import { startServer } from './faults/server-process.ts';
 import { createWorld, type World } from './faults/world.ts';
 import { createReport } from './inference/report.ts';
+import { cpuSeconds, loadCore, pin, serverCore } from './process-cpu.ts';
 import { median } from './statistics.ts';
 
 const connections = 32;
@@ -71,7 +71,8 @@ async function measure(
     const own: Side = { pid: server.pid, get: `${graphql}/${documentId}`, post: graphql };
     const constant = await start('constant-server.ts', await (await fetch(own.get)).text());
     const stock = await start('stock-cache-server.ts', world.postgres.url);
-    for (const { pid } of [own, constant, stock]) pin(pid);
+    pin(process.pid, loadCore);
+    for (const { pid } of [own, constant, stock]) pin(pid, serverCore);
     for (const method of ['GET', 'POST'] as const) {
       for (const side of [own, constant, stock]) await load(side, method, warmUpSeconds);
       const runs: { own: Figures; constant: Figures; stock: Figures }[] = [];
@@ -124,33 +125,10 @@ async function load(side: Side, method: Method, seconds: number): Promise<Figure
   return { rate: requests.average, p99Ms: latency.p99, cpuMicroseconds };
 }
 
-/** What all threads of a process have run, counted in nanoseconds by the scheduler; NaN where there is no /proc. */
-function cpuSeconds(pid: number): number {
-  try {
-    const tasks = readdirSync(`/proc/${pid}/task`);
-    const nanoseconds = tasks.map((id) =>
-      Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
-    );
-    return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
-  } catch {
-    return Number.NaN;
-  }
-}
-
 /** A server that prints its port. */
 async function startPlainServer(name: string, argument: string): Promise<{ child: ChildProcess; url: string }> {
   const file = fileURLToPath(new URL(`./${name}`, import.meta.url));
   const child = spawn(process.execPath, [file, argument], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [port] = await once(child.stdout!, 'data');
   return { child, url: `http://127.0.0.1:${String(port).trim()}/` };
-}
-
-/** Servers on the first core, this process on the last; nothing happens where that cannot be said. */
-function pin(pid: number): void {
-  try {
-    execFileSync('taskset', ['-apc', '0', String(pid)], { stdio: 'ignore' });
-    execFileSync('taskset', ['-apc', String(availableParallelism() - 1), String(process.pid)], { stdio: 'ignore' });
-  } catch {
-    console.warn('taskset is not there: the server shares its core with the load');
-  }
 }

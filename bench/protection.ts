@@ -1,16 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import autocannon from 'autocannon';
-import postgres from 'postgres';
 import { findFreePort } from '../src/testing/free-port.ts';
 import { createTestIssuer } from '../src/testing/test-issuer.ts';
-import { startTestPostgres } from '../src/testing/test-postgres.ts';
 import { startTestRedis } from '../src/testing/test-redis.ts';
 import { type ServerProcess, startServer } from './faults/server-process.ts';
 import { type BenchQuery, createFourQueries } from './four-queries.ts';
 import { median } from './statistics.ts';
+import { startBenchDatabase } from './suite/bench-database.ts';
 
 const features = 20_000;
 const connections = 32;
@@ -42,19 +37,17 @@ interface Side {
  * against one with all of it off, in turns, on the four queries. Fails above 1.15 times.
  */
 export async function benchProtection(): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
   const [database, redis, issuer] = await Promise.all([
-    startTestPostgres(),
+    startBenchDatabase(features),
     startTestRedis(),
     createTestIssuer('EdDSA'),
   ]);
   const servers: ServerProcess[] = [];
   try {
-    seed(database.url);
-    const base = { DATABASE_URL: database.url, DATA_DIR: dataDir };
-    const viewer = await findDemoViewer(database.url);
+    const { userId, organizationId } = database;
+    const base = { DATABASE_URL: database.url, DATA_DIR: database.dataDir };
     const exp = Math.floor(Date.now() / 1000) + 3_600;
-    const token = await issuer.sign({ ...viewer, scopes: ['read'] }, { exp });
+    const token = await issuer.sign({ userId, organizationId, scopes: ['read'] }, { exp });
     const { jwksUrl, issuer: iss, audience, algorithms } = issuer.settings;
     const auth = {
       AUTH_JWKS_URL: jwksUrl,
@@ -76,7 +69,6 @@ export async function benchProtection(): Promise<void> {
   } finally {
     for (const server of servers) await server.stop();
     await Promise.all([database.remove(), redis.stop(), issuer.close()]);
-    rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
@@ -128,20 +120,4 @@ async function ask({ server, headers }: Side, query: string, variables: unknown)
   const { data, errors } = (await response.json()) as { data: Record<string, unknown>; errors?: unknown };
   if (errors) throw new Error(JSON.stringify(errors));
   return data;
-}
-
-function seed(url: string): void {
-  const args = ['src/seed/cli.ts', '--scale', String(features)];
-  execFileSync(process.execPath, args, { env: { DATABASE_URL: url }, stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-async function findDemoViewer(url: string): Promise<{ userId: string; organizationId: string }> {
-  const client = postgres(url, { max: 1, fetch_types: false });
-  try {
-    const [row] = await client<{ userId: string; organizationId: string }[]>`
-      select id as "userId", organization_id as "organizationId" from users where email = 'ada@riverbank.example'`;
-    return row!;
-  } finally {
-    await client.end();
-  }
 }

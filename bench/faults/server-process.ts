@@ -15,11 +15,18 @@ export interface ServerProcess {
 }
 
 const startLimitMs = 60_000;
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const ownRoot = fileURLToPath(new URL('../..', import.meta.url));
 const preload = new URL('./preload.ts', import.meta.url).href;
 
-/** The server as a process of its own, with the switches of preload.ts; resolves when it is ready. */
-export async function startServer(port: number, environment: Record<string, string>): Promise<ServerProcess> {
+/**
+ * The server as a process of its own, with the switches of preload.ts; resolves when it is ready.
+ * @param root the folder of the project, for another version of it
+ */
+export async function startServer(
+  port: number,
+  environment: Record<string, string>,
+  root = ownRoot,
+): Promise<ServerProcess> {
   const child = spawn(process.execPath, ['--import', preload, 'src/main.ts'], {
     cwd: root,
     env: { HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn', ...environment },

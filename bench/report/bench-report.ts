@@ -1,10 +1,11 @@
 import type { BudgetCheck } from '../budgets.ts';
 import type { BenchResult, Machine } from '../suite/results.ts';
 import { budgetTable } from './budget-table.ts';
+import { columnHeads, columns, figureCells } from './figures-table.ts';
 import { type Html, html } from './html.ts';
 import { count, formatNumber } from './numbers.ts';
 import { type Fact, writePage } from './page.ts';
-import { isMissed, ratioValue } from './ratios.ts';
+import { isMissed, ratioLines } from './ratios.ts';
 import { describeLoad, type Entry, scenarioSection } from './scenario-section.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function writeReport(
 ${summary(scenarios)}
 ${budgetTable(checks)}
 ${scenarios.map(([name, loads]) => scenarioSection(name, loads))}`;
-  await writePage({ title: 'Benchmark', facts: factsOf(result), body }, file);
+  await writePage({ title: 'Tributary, measured', facts: factsOf(result), body }, file);
 }
 
 function factsOf({ commit, startedAt, machine }: BenchResult): Fact[] {
@@ -52,17 +53,15 @@ function verdictOf(entries: readonly Entry[], checks: readonly BudgetCheck[]): H
 
 function summary(scenarios: readonly (readonly [name: string, entries: readonly Entry[]])[]): Html {
   return html`<table class="wide">
-<thead><tr><th></th><th>req/s</th><th>CPU, µs</th><th>p50, ms</th><th>p95, ms</th><th>p99, ms</th><th class="text">ratio to limit</th></tr></thead>
+<thead><tr><th></th>${columnHeads(columns)}<th scope="col" class="text">ratio to its limits</th></tr></thead>
 <tbody>${scenarios.map(
-    ([name, entries]) => html`<tr><th class="group" colspan="7">${name}</th></tr>${entries.map(summaryRow)}`,
+    ([name, entries]) =>
+      html`<tr><th scope="rowgroup" class="group" colspan="${columns.length + 2}">${name}</th></tr>${entries.map(summaryRow)}`,
   )}</tbody></table>`;
 }
 
 function summaryRow({ anchor, result: { load, ours, ratios } }: Entry): Html {
-  const { requestsPerSecond, cpuMicroseconds, latency, errors } = ours;
-  const cell = (label: string, value: number | null) => html`<td data-label="${label}">${formatNumber(value)}</td>`;
-  return html`<tr><th><a href="#${anchor}">${describeLoad(load)}</a>${
-    errors > 0 ? html` <span class="over">${count(errors, 'error')}</span>` : null
-  }</th>${cell('req/s', requestsPerSecond)}${cell('CPU, µs', cpuMicroseconds)}${cell('p50, ms', latency.p50Ms)}${cell('p95, ms', latency.p95Ms)}${cell('p99, ms', latency.p99Ms)}
-<td class="text">${ratios.map((ratio) => html`<div><span class="muted">${ratio.name}</span> ${ratioValue(ratio)}</div>`)}</td></tr>`;
+  const failures = ours.errors > 0 ? html` <span class="over">${count(ours.errors, 'error')}</span>` : null;
+  return html`<tr><th scope="row"><a href="#${anchor}">${describeLoad(load)}</a>${failures}</th>${figureCells(ours, columns)}
+<td class="text">${ratioLines(ratios)}</td></tr>`;
 }

@@ -1,12 +1,18 @@
 import type UPlot from 'uplot';
 import type { Chart, Line, XAxis } from './chart.ts';
-import type { formatNumber as FormatNumber, roundSteps as RoundSteps, steps as Steps } from './numbers.ts';
+import type {
+  formatFigure as FormatFigure,
+  formatNumber as FormatNumber,
+  roundSteps as RoundSteps,
+  steps as Steps,
+} from './numbers.ts';
 
 /*
  * What runs in the page. The functions travel as their text, so they use nothing but each other and what the page has: no
  * imports, no constants of this module.
  */
 declare const uPlot: typeof UPlot;
+declare const formatFigure: typeof FormatFigure;
 declare const formatNumber: typeof FormatNumber;
 declare const roundSteps: typeof RoundSteps;
 declare const steps: typeof Steps;
@@ -22,6 +28,7 @@ export const pageFunctions: readonly ((...parameters: never[]) => unknown)[] = [
   formatX,
   createLabels,
   placeLabels,
+  spreadOut,
   drawBound,
   readOut,
   colour,
@@ -51,7 +58,7 @@ function drawChart(figure: HTMLElement): UPlot {
 function plotOptions(chart: Chart, figure: HTMLElement, labels: HTMLElement): UPlot.Options {
   const place = labels.parentElement!;
   const { clientWidth: width, clientHeight: height } = place;
-  const labelWidth = Math.min(labels.offsetWidth, width * 0.4);
+  const labelWidth = Math.min(Math.ceil(labels.getBoundingClientRect().width) + 2, width * 0.4);
   const grid = { stroke: () => colour('--rule'), width: 1 };
   const axis = { stroke: () => colour('--muted'), font: '11px system-ui, sans-serif', ticks: { show: false }, grid };
   return {
@@ -65,7 +72,7 @@ function plotOptions(chart: Chart, figure: HTMLElement, labels: HTMLElement): UP
       y: { distr: chart.hasLogarithmicY ? 3 : 1, range: () => rangeOf(chart) },
     },
     axes: [
-      { ...axis, ...xAxis(chart.x, chart.lines), size: 24, gap: 4, grid: { show: false } },
+      { ...axis, ...xAxis(chart.x, chart.lines), size: 28, gap: 8, grid: { show: false } },
       {
         ...axis,
         size: 46,
@@ -103,10 +110,10 @@ function plotOptions(chart: Chart, figure: HTMLElement, labels: HTMLElement): UP
 /** Ticks with a meaning each: shares of requests, whole units of time, the values measured where they are few. */
 function xAxis(x: XAxis, lines: readonly Line[]): UPlot.Axis {
   const values = (_: UPlot, splits: number[]) => splits.map((at) => formatX(x, at));
-  if (x.kind === 'nines') return { splits: [0, -Math.log10(0.5), 1, 2, 3, 3.7], values };
+  if (x.kind === 'nines') return { splits: [-Math.log10(0.5), 1, 2, 3, 3.7], values };
   if (x.kind === 'time') {
     const units = [1e3, 6e4, 36e5].flatMap((unit) => [1, 2, 5, 10, 15, 20, 30].map((many) => many * unit));
-    return { incrs: [100, 200, 500, ...units], values, space: 60 };
+    return { incrs: [100, 200, 500, ...units], values, space: 45 };
   }
   const measured = [...new Set(lines.flatMap(({ points }) => points.map(([at]) => at)))].sort((a, b) => a - b);
   if (measured.length <= 6) return { splits: measured, values, filter: (_, splits) => splits };
@@ -129,8 +136,9 @@ function rangeOf({ lines, bound, hasLogarithmicY }: Chart): [number, number] {
 function formatX(x: XAxis, at: number): string {
   if (x.kind === 'nines') return at > 3.5 ? 'max' : `${Number(((1 - 10 ** -at) * 100).toFixed(1))} %`;
   if (x.kind === 'number') return formatNumber(at);
-  if (at >= 36e5) return `${formatNumber(at / 36e5)} h`;
-  return at >= 18e4 ? `${formatNumber(at / 6e4)} min` : `${formatNumber(at / 1e3)} s`;
+  if (at === 0) return '0';
+  if (at % 36e5 === 0) return `${at / 36e5} h`;
+  return at % 6e4 === 0 || at >= 18e4 ? `${formatNumber(at / 6e4)} min` : `${formatNumber(at / 1e3)} s`;
 }
 
 /** Names that stand beside the ends of their lines. */
@@ -140,7 +148,7 @@ function createLabels(chart: Chart, place: HTMLElement): HTMLElement {
   for (const line of chart.lines) {
     const label = document.createElement('span');
     label.textContent = line.name;
-    label.style.color = `var(${style(chart.lines, line).stroke})`;
+    label.style.color = line.isOurs ? 'var(--ours-0)' : 'var(--muted)';
     labels.append(label);
   }
   if (chart.bound !== null) {
@@ -157,38 +165,47 @@ function createLabels(chart: Chart, place: HTMLElement): HTMLElement {
 function placeLabels(plot: UPlot, { lines, bound }: Chart, labels: HTMLElement): void {
   const { left, top, width, height } = plot.bbox;
   const ratio = devicePixelRatio;
-  const ends = [...lines.map(({ points }) => points.at(-1)![1]), ...(bound === null ? [] : [bound])];
+  const values = [...lines.map(({ points }) => points.at(-1)![1]), ...(bound === null ? [] : [bound])];
   const colours = [...lines.map((line) => style(lines, line).stroke), '--over'];
-  const items = ends.map((end, index) => ({ y: plot.valToPos(end, 'y'), at: 0, index }));
-  items.sort((a, b) => a.y - b.y);
-  let free = 0;
-  for (const item of items) {
-    item.at = Math.max(item.y, free + 7);
-    free = item.at + 7;
-  }
-  let limit = height / ratio + 7;
-  for (const item of items.toReversed()) {
-    item.at = Math.min(item.at, limit - 7);
-    limit = item.at - 7;
-  }
+  const ends = values.map((value) => plot.valToPos(value, 'y'));
+  const places = spreadOut(ends, 14, height / ratio);
   const right = left + width;
-  for (const { y, at, index } of items) {
+  for (const [index, at] of places.entries()) {
     const label = labels.children[index] as HTMLElement;
     label.style.transform = `translate(${right / ratio + 12}px, ${top / ratio + at - 7}px)`;
     label.style.maxWidth = `${plot.width - right / ratio - 12}px`;
+    if (label.textContent === '') continue;
     plot.ctx.strokeStyle = colour(colours[index]!);
     plot.ctx.lineWidth = ratio;
     plot.ctx.setLineDash([]);
     plot.ctx.beginPath();
-    plot.ctx.moveTo(right + 2 * ratio, top + y * ratio);
+    plot.ctx.moveTo(right + 2 * ratio, top + ends[index]! * ratio);
     plot.ctx.lineTo(right + 10 * ratio, top + at * ratio);
     plot.ctx.stroke();
   }
 }
 
+/** The wanted places, moved as far as it takes to lie this far apart: downwards first, and back up from the end. */
+function spreadOut(wanted: readonly number[], apart: number, end: number): number[] {
+  const places = [...wanted];
+  const order = [...places.keys()].sort((a, b) => wanted[a]! - wanted[b]!);
+  let least = 0;
+  for (const index of order) {
+    places[index] = Math.max(wanted[index]!, least);
+    least = places[index] + apart;
+  }
+  let most = end;
+  for (const index of order.toReversed()) {
+    places[index] = Math.min(places[index]!, most);
+    most = places[index] - apart;
+  }
+  return places;
+}
+
 function drawBound(plot: UPlot, bound: number): void {
   const { left, width } = plot.bbox;
-  const y = plot.valToPos(bound, 'y', true);
+  // Between two pixels it would be drawn as a blur over both.
+  const y = Math.round(plot.valToPos(bound, 'y', true)) + devicePixelRatio / 2;
   plot.ctx.strokeStyle = colour('--over');
   plot.ctx.lineWidth = devicePixelRatio;
   plot.ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
@@ -207,11 +224,12 @@ function readOut(plot: UPlot, chart: Chart, figure: HTMLElement): void {
     caption.textContent = chart.caption;
     return;
   }
-  const values = chart.lines.flatMap(({ name }, index) => {
+  const texts = chart.lines.flatMap(({ name, isOurs }, index) => {
     const value = plot.data[index + 1]![idx];
-    return typeof value === 'number' ? [`${name} ${formatNumber(value)}`] : [];
+    return typeof value === 'number' ? [{ isOurs, text: `${name} ${formatFigure(value)}`.trim() }] : [];
   });
-  caption.textContent = `${formatX(chart.x, plot.data[0]![idx]!)}: ${values.join(', ')} ${chart.unit}`;
+  texts.sort((a, b) => Number(b.isOurs) - Number(a.isOurs));
+  caption.textContent = `${formatX(chart.x, plot.data[0]![idx]!)}: ${texts.map(({ text }) => text).join(', ')} ${chart.unit}`;
 }
 
 function colour(name: string): string {

@@ -1,6 +1,6 @@
 import type { BudgetCheck } from '../budgets.ts';
 import { type Html, html } from './html.ts';
-import { formatNumber } from './numbers.ts';
+import { formatFigure, formatNumber } from './numbers.ts';
 
 /** A row for each; nothing for none. */
 export function budgetTable(checks: readonly BudgetCheck[]): Html | null {
@@ -9,13 +9,13 @@ export function budgetTable(checks: readonly BudgetCheck[]): Html | null {
 <thead><tr><th>budget</th><th>measured</th><th>bound</th><th></th></tr></thead>
 <tbody>${checks.map(
     ({ budget: { what, unit, ...budget }, value, isMet }) =>
-      html`<tr><th>${what}</th><td>${formatNumber(value)} ${unit}</td><td>${formatBound(budget)}</td><td>${verdict(isMet)}</td></tr>`,
+      html`<tr><th>${what}</th><td>${formatFigure(value)} ${unit}</td><td>${formatBound(budget)}</td><td>${verdict(isMet)}</td></tr>`,
   )}</tbody></table>`;
 }
 
 /** `≤ 1.65`, `≥ 92`. */
 export function formatBound({ bound, isUpper }: { bound: number; isUpper: boolean }): string {
-  return `${isUpper ? '≤' : '≥'} ${formatNumber(bound)}`;
+  return `${isUpper ? '≤' : '≥'}\u00a0${formatNumber(bound)}`;
 }
 
 /** In words, so that it is not said by a colour alone. */

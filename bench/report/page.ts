@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pageFunctions } from './browser.ts';
 import { type Html, html, trusted } from './html.ts';
-import { formatNumber, roundSteps, steps } from './numbers.ts';
+import { formatFigure, formatNumber, roundSteps, steps } from './numbers.ts';
 
 /** What was measured, where and when: `commit`, `52937a9`. */
 export type Fact = readonly [name: string, value: string];
@@ -26,7 +26,7 @@ export async function writePage({ title, facts, body }: Page, file: string): Pro
   const [draw] = pageFunctions;
   const scripts = [
     `/*\n${license}*/\n${library}`,
-    `${[formatNumber, steps, roundSteps, ...pageFunctions].map(String).join('\n')}\n${draw!.name}();`,
+    `${[formatNumber, formatFigure, steps, roundSteps, ...pageFunctions].map(String).join('\n')}\n${draw!.name}();`,
   ];
   const hashes = scripts.map((script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`);
   const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src ${hashes.join(' ')}`;

@@ -1,5 +1,6 @@
 import type { Figures, Load, ProcessSample, ScenarioResult } from '../suite/results.ts';
 import { type Chart, chartFigure, toNines } from './chart.ts';
+import { allColumns, columnHeads, figureCells } from './figures-table.ts';
 import { type Html, html } from './html.ts';
 import { count, formatNumber } from './numbers.ts';
 import { rangeOfRatios, ratioBars } from './ratios.ts';
@@ -21,10 +22,11 @@ ${figuresTable(result)}`,
 )}</section>`;
 }
 
-/** `32 connections, 10 s`. */
+/** `32 connections, 10 s`; without the seconds where there was a request or so and no load. */
 export function describeLoad({ connections, rate, seconds }: Load): string {
   const pace = rate === null ? '' : `${rate.toLocaleString('en')} req/s over `;
-  return `${pace}${count(connections, 'connection')}, ${formatNumber(seconds)} s`;
+  const time = seconds === 0 ? '' : `, ${formatNumber(seconds)} s`;
+  return `${pace}${count(connections, 'connection')}${time}`;
 }
 
 function latencyChart({ ours, limits }: ScenarioResult): Chart {
@@ -51,22 +53,18 @@ function processCharts(series: readonly ProcessSample[]): Html {
   });
   const overTime = { x: { kind: 'time' as const }, hasLogarithmicY: false, bound: null };
   const memory = [line('RSS', ({ rssMib }) => rssMib), line('heap', ({ heapMib }) => heapMib)];
-  const delay = [line('p99', ({ eventLoopDelayP99Ms }) => eventLoopDelayP99Ms)];
+  const delay = [line('', ({ eventLoopDelayP99Ms }) => eventLoopDelayP99Ms)];
   return html`<div class="stack">${[
     chartFigure({ ...overTime, caption: 'memory of the server, MiB', unit: 'MiB', lines: memory }),
-    chartFigure({ ...overTime, caption: 'event-loop delay, ms', unit: 'ms', lines: delay }),
+    chartFigure({ ...overTime, caption: 'event-loop delay p99, ms', unit: 'ms', lines: delay }),
   ]}</div>`;
 }
 
 function figuresTable({ ours, limits }: ScenarioResult): Html {
-  const row = (name: string, { requestsPerSecond, cpuMicroseconds, latency, errors }: Figures) =>
-    html`<th>${name}</th>${cell('req/s', requestsPerSecond)}${cell('CPU, µs', cpuMicroseconds)}${cell('p50, ms', latency.p50Ms)}${cell('p95, ms', latency.p95Ms)}${cell('p99, ms', latency.p99Ms)}${cell('max, ms', latency.maxMs)}${cell('errors', errors)}`;
   return html`<table class="wide">
-<thead><tr><th></th><th>req/s</th><th>CPU, µs</th><th>p50, ms</th><th>p95, ms</th><th>p99, ms</th><th>max, ms</th><th>errors</th></tr></thead>
-<tbody><tr class="ours">${row('ours', ours)}</tr>
-${limits.map(({ name, figures }) => html`<tr>${row(name, figures)}</tr>`)}</tbody></table>`;
-}
-
-function cell(label: string, value: number | null): Html {
-  return html`<td data-label="${label}">${formatNumber(value)}</td>`;
+<thead><tr><th></th>${columnHeads(allColumns)}</tr></thead>
+<tbody><tr class="ours"><th scope="row">ours</th>${figureCells(ours, allColumns)}</tr>
+${limits.map(
+  ({ name, figures }) => html`<tr><th scope="row">${name}</th>${figureCells(figures, allColumns)}</tr>`,
+)}</tbody></table>`;
 }

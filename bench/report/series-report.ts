@@ -40,13 +40,19 @@ export async function writeSeriesReport(report: SeriesReport, file: string): Pro
 
 function chartOf(caption: string, series: readonly Series[]): Chart {
   const { unit, x } = series[0]!;
+  const references = series.filter(({ isReference }) => isReference === true);
+  const ours = series.filter(({ isReference }) => isReference !== true);
   const over = x?.kind === 'number' ? `, by ${x.label}` : '';
   return {
     caption: `${caption}, ${unit}${over}`,
     unit,
     x: x ?? { kind: 'time' },
     hasLogarithmicY: series.some(({ isLogarithmic }) => isLogarithmic === true),
-    lines: series.map(({ name, points, isReference }) => ({ name, isOurs: isReference !== true, points: [...points] })),
+    lines: [...references, ...ours].map(({ name, points, isReference }) => ({
+      name: series.length === 1 && name === caption ? '' : name,
+      isOurs: isReference !== true,
+      points: [...points],
+    })),
     bound: series.find(({ bound }) => bound !== undefined)?.bound ?? null,
   };
 }

@@ -3,14 +3,11 @@ import { coldEnvironment, withBenchWorld, withOwnServer } from '../suite/bench-w
 import { runClosedLoop } from '../suite/closed-loop.ts';
 import { gatherFacts } from '../suite/facts.ts';
 import type { Figures, Ratio } from '../suite/results.ts';
-import { ours, type RunContext, sidesOf } from '../suite/run-scenario.ts';
+import { boundOf, budgetConnections, ours, type RunContext, sidesOf } from '../suite/run-scenario.ts';
 import type { Scenario } from '../suite/scenario.ts';
 import { cpuRatio, figuresOf, measureInTurns, type Side, warmUp } from '../suite/turns.ts';
 import { chooseByName } from './choose.ts';
 import { fourQueriesCold } from './reads.ts';
-
-/** The connections that the budgets are for. */
-const budgetConnections = 32;
 
 export interface FourQueriesOptions {
   readonly rounds: number;
@@ -58,8 +55,8 @@ async function measure(scenario: Scenario, context: RunContext, options: FourQue
       runClosedLoop(target, connections, { requests: Math.max(connections, options.requests * share) });
     const turns = await measureInTurns(sides, options.rounds, load);
     const figures = new Map([...turns].map(([name, each]) => [name, figuresOf(each)]));
-    const bound = connections === budgetConnections ? (scenario.maxCpuRatio ?? null) : null;
-    const budget = bound === null ? null : { bound, isUpper: true };
+    const isBudgeted = scenario.cpuBudget !== undefined && connections === budgetConnections;
+    const budget = isBudgeted ? boundOf(scenario.cpuBudget) : null;
     measured.push({
       name: scenario.name,
       connections,

@@ -11,12 +11,11 @@ import {
   rawSql,
 } from './limits.ts';
 
-/** Of the CPU of flat statements, with 32 connections: what ours may take at most. */
-export const maxCpuRatios: Readonly<Record<QueryKey, number>> = {
-  features: 1.65,
-  conversations: 1.6,
-  feature: 1.5,
-  'deep-page': 1.8,
+const cpuBudgets: Readonly<Record<QueryKey, string>> = {
+  features: 'cpu-features-page',
+  conversations: 'cpu-conversations-page',
+  feature: 'cpu-feature-by-id',
+  'deep-page': 'cpu-deep-page',
 };
 const names: Readonly<Record<QueryKey, string>> = {
   features: 'features page',
@@ -31,7 +30,7 @@ export const fourQueriesCold: readonly Scenario[] = keys.map((key) => ({
   server: 'cold',
   operation: ({ queries }) => queries[key],
   limits: [constantBytes, oneStatement(key), flatStatements(key)],
-  maxCpuRatio: maxCpuRatios[key],
+  cpuBudget: cpuBudgets[key],
 }));
 
 export const fourQueriesCached: readonly Scenario[] = keys.map((key) => ({

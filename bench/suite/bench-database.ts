@@ -20,8 +20,12 @@ export interface BenchDatabase {
  * Starts a Postgres and seeds it as `npm run seed` does; both run on this process's core.
  * @param features the scale: 20,000 make 2,000 users, 100,000 test cases, 40,000 deployments, 20,000 conversations and
  *   400,000 messages
+ * @param seed fills the empty database
  */
-export async function startBenchDatabase(features: number): Promise<BenchDatabase> {
+export async function startBenchDatabase(
+  features: number,
+  seed: (url: string, features: number) => Promise<void> = seedOfNow,
+): Promise<BenchDatabase> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
   const database = await startTestPostgres({ max_connections: '200' });
   const remove = async () => {
@@ -29,14 +33,17 @@ export async function startBenchDatabase(features: number): Promise<BenchDatabas
     rmSync(dataDir, { recursive: true, force: true });
   };
   try {
-    const args = ['src/seed/cli.ts', '--scale', String(features)];
-    const env = { DATABASE_URL: database.url, DATA_DIR: dataDir };
-    execFileSync(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    await seed(database.url, features);
     return { url: database.url, ...(await findDemoUser(database.url)), dataDir, remove };
   } catch (error) {
     await remove();
     throw error;
   }
+}
+
+async function seedOfNow(url: string, features: number): Promise<void> {
+  const args = ['src/seed/cli.ts', '--scale', String(features)];
+  execFileSync(process.execPath, args, { env: { DATABASE_URL: url }, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 async function findDemoUser(url: string): Promise<{ userId: string; organizationId: string }> {

@@ -1,23 +1,28 @@
 /** All scenarios, each beside its limits; what they gave is printed, and kept as JSON and as a report. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type BudgetCheck, checkBudgets, reportBudgets } from '../budgets.ts';
+import { writeReport } from '../report/bench-report.ts';
 import { chooseByName } from '../scenarios/choose.ts';
 import { healthUnderLoad } from '../scenarios/health.ts';
 import { fourQueriesCached, fourQueriesCold, otherReads } from '../scenarios/reads.ts';
 import { startUp } from '../scenarios/start-up.ts';
-import { writes } from '../scenarios/writes.ts';
-import { type BenchWorld, cachedEnvironment, coldEnvironment, withBenchWorld, withOwnServer } from './bench-world.ts';
-import { gatherFacts } from './facts.ts';
+import { bulkMutation, mutation } from '../scenarios/writes.ts';
 import { describeMachine, findCommit } from './machine.ts';
 import { printResult } from './print-result.ts';
-import { createProgress, type Progress } from './progress.ts';
-import type { BenchResult, Load, ScenarioResult } from './results.ts';
-import { loadCount, type RunOptions, runScenario } from './run-scenario.ts';
-import type { Facts, Probe, Scenario } from './scenario.ts';
+import { createProgress } from './progress.ts';
+import type { BenchResult, Load } from './results.ts';
+import { loadCount, type RunOptions } from './run-scenario.ts';
+import { runAll } from './run-suite.ts';
+import type { Probe, Scenario } from './scenario.ts';
 
-const reads: readonly Scenario[] = [...fourQueriesCold, ...otherReads];
-const probes: readonly Probe[] = [healthUnderLoad, startUp];
-const all: readonly (Scenario | Probe)[] = [...fourQueriesCached, ...reads, ...probes, ...writes];
+/** In the order of their names in the report; writes come last, since they add what reads would read. */
+const suite = {
+  cold: [...fourQueriesCold, ...otherReads],
+  cached: fourQueriesCached,
+  probes: [healthUnderLoad, startUp],
+  writes: [mutation, bulkMutation],
+};
 
 export interface SuiteOptions {
   /** Names of scenarios or their beginnings; all by default. */
@@ -32,92 +37,76 @@ export interface SuiteOptions {
   readonly out: string;
 }
 
-/** Prints the result and writes it to `out`, as `COMMIT.json` or, of a changed working tree, by its time. */
+/**
+ * Prints the result and writes it to `out`, as `COMMIT.json` and `COMMIT.html` or, of a changed working tree, by its
+ * time. A failed request, an answer that is not the expected one and a budget that is missed fail the process at its end.
+ */
 export async function benchSuite(options: SuiteOptions): Promise<void> {
-  const result = await runSuite(options);
-  const file = join(options.out, `${nameOf(result)}.json`);
+  const { result, failures } = await runSuite(options);
+  const checks = checksOf(result);
+  const file = join(options.out, nameOf(result));
   mkdirSync(options.out, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result, null, 1)}\n`);
+  writeFileSync(`${file}.json`, `${JSON.stringify(result, null, 1)}\n`);
+  await writeReport(result, `${file}.html`, checks);
   printResult(result);
-  console.log(file);
+  if (checks.length > 0) reportBudgets(checks);
+  reportFailures(failures);
+  console.log(`${file}.json\n${file}.html`);
+}
+
+/** Of loads whose figures are left out, each in a line that names the load; one fails the process at its end. */
+export function reportFailures(failures: readonly string[]): void {
+  for (const failure of failures) console.error(`FAILED ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
 }
 
 /**
- * @throws when a request failed, an answer was not the expected one, or `only` names nothing
+ * Runs what is chosen, and says which loads failed.
+ * @throws StartupError when `only` names nothing
  */
-export async function runSuite({ only, scale, ...options }: Omit<SuiteOptions, 'out'>): Promise<BenchResult> {
+export async function runSuite({
+  only,
+  scale,
+  ...options
+}: Omit<SuiteOptions, 'out'>): Promise<{ result: BenchResult; failures: readonly string[] }> {
+  const all: readonly (Scenario | Probe)[] = Object.values(suite).flat();
   const chosen = chooseByName(all, only);
-  const isChosen = (one: Scenario | Probe) => chosen.includes(one);
-  const startedAt = new Date().toISOString();
-  const loads = chosen.map((one) => ('operation' in one ? loadCount(one, options.connections) : 1));
+  const steps = chosen.map((one) => ('operation' in one ? loadCount(one, options.connections) : 1));
   const progress = createProgress(
     process.stderr,
-    loads.reduce((sum, count) => sum + count, 0),
+    steps.reduce((sum, count) => sum + count, 0),
   );
-  return withBenchWorld(scale, async (world): Promise<BenchResult> => {
-    const runOptions: RunOptions = {
-      ...options,
-      onLoad: (name, load) => progress.step(`${name}, ${describeLoad(load)}`),
-    };
-    const cold = await runCold(world, scale, reads.filter(isChosen), runOptions);
-    const cached = await runCached(world, cold.facts, fourQueriesCached.filter(isChosen), runOptions);
-    const probed = await runProbes(world, probes.filter(isChosen), options, progress);
-    const written = await runCold(world, scale, writes.filter(isChosen), runOptions);
-    progress.end();
-    return {
-      formatVersion: 1,
-      startedAt,
-      commit: findCommit(),
-      machine: describeMachine(world.isPinned),
-      scenarios: [...cold.results, ...cached, ...probed, ...written.results],
-    };
-  });
+  const failures: string[] = [];
+  const runOptions: RunOptions = {
+    ...options,
+    onLoad: (name, load) => progress.step(`${name}, ${describeLoad(load)}`),
+    onFailure: (name, load, { message }) =>
+      failures.push(`${name}, ${load === null ? 'warm-up' : describeLoad(load)}: ${message}`),
+  };
+  const startedAt = new Date().toISOString();
+  const isChosen = (one: Scenario | Probe) => chosen.includes(one);
+  const { isPinned, scenarios } = await runAll(
+    {
+      cold: suite.cold.filter(isChosen),
+      cached: suite.cached.filter(isChosen),
+      probes: suite.probes.filter(isChosen),
+      writes: suite.writes.filter(isChosen),
+    },
+    { scale, run: runOptions, onProbe: progress.step },
+  );
+  progress.end();
+  const machine = describeMachine(isPinned);
+  const result: BenchResult = { formatVersion: 1, startedAt, commit: findCommit(), machine, scenarios };
+  return { result, failures };
 }
 
-/** What rows there are is asked for even when there is nothing to run. */
-async function runCold(
-  world: BenchWorld,
-  scale: number,
-  scenarios: readonly Scenario[],
-  options: RunOptions,
-): Promise<{ facts: Facts; results: ScenarioResult[] }> {
-  return withOwnServer(world, { environment: coldEnvironment }, async (server) => {
-    const facts = await gatherFacts(server, scale);
-    const results: ScenarioResult[] = [];
-    for (const scenario of scenarios)
-      results.push(...(await runScenario(scenario, { ...world, server, facts }, options)));
-    return { facts, results };
-  });
-}
-
-async function runCached(
-  world: BenchWorld,
-  facts: Facts,
-  scenarios: readonly Scenario[],
-  options: RunOptions,
-): Promise<ScenarioResult[]> {
-  if (scenarios.length === 0) return [];
-  const environment = cachedEnvironment(world, scenarios, facts);
-  return withOwnServer(world, { environment }, async (server) => {
-    const results: ScenarioResult[] = [];
-    for (const scenario of scenarios)
-      results.push(...(await runScenario(scenario, { ...world, server, facts }, options)));
-    return results;
-  });
-}
-
-async function runProbes(
-  world: BenchWorld,
-  chosen: readonly Probe[],
-  options: Pick<RunOptions, 'rounds' | 'seconds'>,
-  progress: Progress,
-): Promise<ScenarioResult[]> {
-  const results: ScenarioResult[] = [];
-  for (const probe of chosen) {
-    progress.step(probe.name);
-    results.push(await probe.measure({ ...world, ...options }));
-  }
-  return results;
+/** Of the figures that have a budget of their own. */
+function checksOf({ scenarios }: BenchResult): BudgetCheck[] {
+  const p95Of = (id: string, { name }: { name: string }) =>
+    scenarios
+      .filter((scenario) => scenario.name === name && scenario.load.rate !== null)
+      .map(({ ours }) => ({ id, value: ours.latency.p95Ms }));
+  return checkBudgets([...p95Of('health-checks-p95', healthUnderLoad), ...p95Of('bulk-operations-p95', bulkMutation)]);
 }
 
 function describeLoad({ connections, rate }: Load): string {

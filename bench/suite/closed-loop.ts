@@ -21,6 +21,7 @@ export interface Amount {
 }
 
 const maxSeconds = 3_600;
+const answerLimitSeconds = 30;
 
 /** What a load has measured. */
 export interface LoadFigures {
@@ -41,6 +42,7 @@ export async function runClosedLoop(target: Target, connections: number, amount:
   let wrong: string | null = null;
   const cpuBefore = cpuSeconds(pid);
   const startMs = performance.now();
+  const stopAfterMs = (amount.seconds ?? maxSeconds) * 1_000;
   let lastMs = startMs;
   let requests = 0;
   const { non2xx, errors, mismatches } = await new Promise<autocannon.Result>((resolve, reject) => {
@@ -51,7 +53,10 @@ export async function runClosedLoop(target: Target, connections: number, amount:
         headers: { ...headers },
         ...(body !== undefined && { body }),
         connections,
-        duration: amount.seconds ?? maxSeconds,
+        duration: maxSeconds,
+        timeout: answerLimitSeconds,
+        // The first failure ends it.
+        bailout: 1,
         ...(amount.requests !== undefined && { maxOverallRequests: amount.requests }),
         // How soon it sees that all requests are answered.
         sampleInt: 20,
@@ -68,6 +73,8 @@ export async function runClosedLoop(target: Target, connections: number, amount:
       lastMs = performance.now();
       requests += 1;
       latency.record(responseMs);
+      // Each connection has its turn, however slow the server is.
+      if (requests >= connections && lastMs - startMs >= stopAfterMs) load.stop();
     });
   });
   const spentSeconds = cpuSeconds(pid) - cpuBefore;

@@ -4,7 +4,8 @@ import type { Answer } from './connection.ts';
 import { LatencyRecord } from './latency.ts';
 import { OpenLoop, type RequestEnd } from './open-loop.ts';
 
-const connections = 64;
+/** Over which the requests go; one for which none is idle waits. */
+export const constantRateConnections = 64;
 /** How long an answer is waited for. */
 const timeoutMs = 5_000;
 // No text of ours can hold it: a quote inside of a JSON text is escaped.
@@ -16,7 +17,7 @@ const errorsKey = Buffer.from('"errors":[');
  */
 export async function runConstantRate(target: Target, rate: number, seconds: number): Promise<LoadFigures> {
   const { port } = new URL(target.url);
-  const loop = new OpenLoop({ port: Number(port), maxConnections: connections, timeoutMs });
+  const loop = new OpenLoop({ port: Number(port), maxConnections: constantRateConnections, timeoutMs });
   try {
     const text = textOf(target);
     const latency = new LatencyRecord();

@@ -5,6 +5,7 @@ import { type ServerProcess, startServer } from '../faults/server-process.ts';
 import { pin, serverCore } from '../process-cpu.ts';
 import type { BenchDatabase } from './bench-database.ts';
 import type { Target } from './closed-loop.ts';
+import { isSameAnswer } from './same-answer.ts';
 import type { Operation, ServerKind } from './scenario.ts';
 
 const tokenSeconds = 86_400;
@@ -25,6 +26,8 @@ export interface OwnServerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** The folder where the server leaves a CPU profile at its end, which takes some of it. */
   readonly profile?: string | undefined;
+  /** The folder of the project; of this one by default. */
+  readonly root?: string | undefined;
 }
 
 /**
@@ -33,12 +36,12 @@ export interface OwnServerOptions {
  */
 export async function startOwnServer(
   database: BenchDatabase,
-  { environment = {}, profile }: OwnServerOptions = {},
+  { environment = {}, profile, root }: OwnServerOptions = {},
 ): Promise<OwnServer> {
   const issuer = await createTestIssuer('EdDSA');
   try {
     const { jwksUrl, issuer: iss, audience, algorithms } = issuer.settings;
-    const server = await startServer(await findFreePort(), {
+    const settings = {
       DATABASE_URL: database.url,
       DATA_DIR: database.dataDir,
       NODE_ENV: 'production',
@@ -54,7 +57,8 @@ export async function startOwnServer(
       MAX_EVENT_LOOP_DELAY_MS: '60000',
       ...(profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }),
       ...environment,
-    });
+    };
+    const server = await startServer(await findFreePort(), settings, root);
     pin(server.pid, serverCore);
     const { userId, organizationId } = database;
     const exp = Math.floor(Date.now() / 1_000) + tokenSeconds;
@@ -99,7 +103,7 @@ export async function targetOf(
   const response = await fetch(request.url, { ...request, headers });
   const answer = await response.text();
   if (!response.ok || 'errors' in (JSON.parse(answer) as object)) throw new Error(`${query} answers ${answer}`);
-  return { target: { pid, ...request, headers, isExpected: (got) => got === answer }, answer };
+  return { target: { pid, ...request, headers, isExpected: (got) => isSameAnswer(got, answer) }, answer };
 }
 
 function trustedUrl(origin: string, query: string, variables: Operation['variables']): string {

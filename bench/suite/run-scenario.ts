@@ -1,5 +1,6 @@
+import { findBudget } from '../budgets.ts';
 import { runClosedLoop } from './closed-loop.ts';
-import { runConstantRate } from './constant-rate.ts';
+import { constantRateConnections, runConstantRate } from './constant-rate.ts';
 import { type OwnServer, targetOf } from './own-server.ts';
 import { sampleProcess } from './process-samples.ts';
 import type { Load, ProcessSample, Ratio, ScenarioResult } from './results.ts';
@@ -8,7 +9,7 @@ import { cpuRatio, figuresOf, measureInTurns, p95Ratio, rateRatio, type Side, ty
 
 export const ours = 'ours';
 /** The connections that budgets of CPU are for. */
-const budgetConnections = 32;
+export const budgetConnections = 32;
 /** Of what our server answers as fast as it can: what it gets at the constant rate. */
 const constantRateShare = 0.5;
 
@@ -17,7 +18,10 @@ export interface RunOptions {
   readonly rounds: number;
   /** Of a round, of each side. */
   readonly seconds: number;
-  readonly onLoad?: (scenario: string, load: Load) => void;
+  /** A load begins. */
+  onLoad(scenario: string, load: Load): void;
+  /** Figures of the load are left out; null: of all loads of the scenario. */
+  onFailure(scenario: string, load: Load | null, error: Error): void;
 }
 
 export interface RunContext {
@@ -45,24 +49,45 @@ export function loadCount(scenario: Scenario, connections: readonly number[]): n
 
 /**
  * A scenario under all loads: as fast as so many connections can, and at a constant rate of half of the fastest of them.
- * @throws when a request failed or an answer was not the expected one
+ * A load in which a request failed or an answer was not the expected one is left out; all are when that happens before
+ * the first load, or a limit's answer is not ours.
  */
 export async function runScenario(
   scenario: Scenario,
   context: RunContext,
   options: RunOptions,
 ): Promise<ScenarioResult[]> {
-  const { seconds } = options;
-  const sides = await sidesOf(scenario, context);
-  await warmUp(sides);
   const results: ScenarioResult[] = [];
-  for (const connections of connectionsOf(scenario, options.connections)) {
-    results.push(await runLoad(scenario, sides, { context, options, load: { connections, rate: null, seconds } }));
-  }
+  const sides = await prepare(scenario, context, options);
+  if (sides === null) return results;
+  const run = async (connections: number, rate: number | null) => {
+    const load = { connections, rate, seconds: options.seconds };
+    options.onLoad(scenario.name, load);
+    try {
+      results.push(await runLoad(scenario, sides, { origin: context.server.origin, rounds: options.rounds, load }));
+    } catch (error) {
+      options.onFailure(scenario.name, load, error as Error);
+    }
+  };
+  for (const connections of connectionsOf(scenario, options.connections)) await run(connections, null);
+  if (results.length === 0) return results;
   const fastest = Math.max(...results.map(({ ours: { requestsPerSecond } }) => requestsPerSecond));
-  const rate = Math.max(1, Number((fastest * constantRateShare).toPrecision(2)));
-  results.push(await runLoad(scenario, sides, { context, options, load: { connections: 64, rate, seconds } }));
+  // A round has one request at least.
+  const rate = Math.max(Number((fastest * constantRateShare).toPrecision(2)), Math.ceil(1 / options.seconds));
+  await run(constantRateConnections, rate);
   return results;
+}
+
+/** null: it failed. */
+async function prepare(scenario: Scenario, context: RunContext, { onFailure }: RunOptions): Promise<Side[] | null> {
+  try {
+    const sides = await sidesOf(scenario, context);
+    await warmUp(sides);
+    return sides;
+  } catch (error) {
+    onFailure(scenario.name, null, error as Error);
+    return null;
+  }
 }
 
 function connectionsOf({ maxConnections = Number.POSITIVE_INFINITY }: Scenario, connections: readonly number[]) {
@@ -70,15 +95,14 @@ function connectionsOf({ maxConnections = Number.POSITIVE_INFINITY }: Scenario, 
 }
 
 interface LoadRun {
-  readonly context: RunContext;
-  readonly options: RunOptions;
+  readonly origin: string;
+  readonly rounds: number;
   readonly load: Load;
 }
 
 async function runLoad(scenario: Scenario, sides: readonly Side[], run: LoadRun): Promise<ScenarioResult> {
-  const { load, options, context } = run;
-  options.onLoad?.(scenario.name, load);
-  const turns = await measureInTurns(sides, options.rounds, ({ target }) => runOnce(target, load));
+  const { load, rounds, origin } = run;
+  const turns = await measureInTurns(sides, rounds, ({ target }) => runOnce(target, load));
   const limits = sides.slice(1).map(({ name }) => ({ name, figures: figuresOf(turns.get(name)!) }));
   return {
     name: scenario.name,
@@ -86,7 +110,7 @@ async function runLoad(scenario: Scenario, sides: readonly Side[], run: LoadRun)
     ours: figuresOf(turns.get(ours)!),
     limits,
     ratios: limits.flatMap(({ name }) => ratiosOf(turns, name, scenario, load)),
-    series: await watch(context.server.origin, sides[0]!, load),
+    series: await watch(origin, sides[0]!, load),
   };
 }
 
@@ -94,15 +118,21 @@ function runOnce(target: Side['target'], { connections, rate, seconds }: Load) {
   return rate === null ? runClosedLoop(target, connections, { seconds }) : runConstantRate(target, rate, seconds);
 }
 
-function ratiosOf(turns: Turns, limit: string, { maxCpuRatio }: Scenario, load: Load): Ratio[] {
+function ratiosOf(turns: Turns, limit: string, { cpuBudget }: Scenario, load: Load): Ratio[] {
   const isBudgeted =
-    maxCpuRatio !== undefined &&
+    cpuBudget !== undefined &&
     limit === 'flat statements' &&
     load.rate === null &&
     load.connections === budgetConnections;
-  const ofCpu = cpuRatio(turns, ours, limit, isBudgeted ? { bound: maxCpuRatio, isUpper: true } : null);
+  const ofCpu = cpuRatio(turns, ours, limit, isBudgeted ? boundOf(cpuBudget) : null);
   const ofSpeed = load.rate === null ? rateRatio(turns, ours, limit) : p95Ratio(turns, ours, limit);
   return ofCpu === null ? [ofSpeed] : [ofCpu, ofSpeed];
+}
+
+/** What a ratio keeps of a budget. */
+export function boundOf(id: string): NonNullable<Ratio['budget']> {
+  const { bound, isUpper } = findBudget(id);
+  return { bound, isUpper };
 }
 
 /** One more round of ours, in which the process is looked at. */

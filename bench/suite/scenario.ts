@@ -43,8 +43,8 @@ export interface Scenario {
   readonly limits: readonly MakeLimit[];
   /** Loads with more connections are left out: the server would refuse some of what is asked. */
   readonly maxConnections?: number;
-  /** With 32 connections, of the CPU of flat statements. */
-  readonly maxCpuRatio?: number;
+  /** The id of the budget of its CPU against flat statements, with 32 connections. */
+  readonly cpuBudget?: string;
 }
 
 /** What is measured in a way of its own. */
