@@ -1,4 +1,5 @@
 /** What the right answers are: read from the database by plain SQL, with the cursors that the server gives for them. */
+import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
 import { encodeGlobalId } from '../../src/schema/global-id.ts';
 import type { Tenant } from '../cached-mix/tenants.ts';
@@ -135,6 +136,9 @@ export const walkDocuments = {
     'query WalkConversations($after: String) { list: conversations(first: 100, after: $after) { edges { cursor node { id } } pageInfo { endCursor hasNextPage } } }',
 } as const;
 
+const walkLimitMs = 60_000;
+const retryMs = 200;
+
 interface WalkedPage {
   readonly edges: readonly { readonly cursor: string; readonly node: { readonly id: string } }[];
   readonly pageInfo: { readonly endCursor: string | null; readonly hasNextPage: boolean };
@@ -151,6 +155,7 @@ async function walk(
   items: readonly { readonly id: string }[],
 ): Promise<string[]> {
   const edges: { cursor: string; node: { id: string } }[] = [];
+  const untilMs = performance.now() + walkLimitMs;
   for (let after: string | null = null; ; ) {
     const response = await fetch(`${origin}/graphql`, {
       method: 'POST',
@@ -158,7 +163,14 @@ async function walk(
       body: JSON.stringify({ documentId, variables: { after } }),
     });
     const { data, errors } = (await response.json()) as { data?: { list: WalkedPage }; errors?: unknown };
-    if (!data) throw new Error(`${documentId}: ${JSON.stringify(errors)}`);
+    if (!data) {
+      // A server that has just started may have too much to do.
+      if (!response.headers.has('retry-after') || performance.now() > untilMs) {
+        throw new Error(`${documentId}: ${JSON.stringify(errors)}`);
+      }
+      await pause(retryMs);
+      continue;
+    }
     edges.push(...data.list.edges);
     after = data.list.pageInfo.endCursor;
     if (!data.list.pageInfo.hasNextPage) break;

@@ -84,13 +84,13 @@ async function measure(given: Measuring): Promise<void> {
   }
 }
 
-/** One request at a time on a pool of 4 where one statement may wait: what is refused needed more than a quarter of the usual 20. */
+/** One request at a time on a pool of 10 where one statement may wait: what is refused needed more than half of the usual 20. */
 async function countWaiting(production: Production): Promise<number> {
   const { server, load, stop } = await startLoadedServer({
     production,
     cachedShare: 0,
     maxConnections: 1,
-    environment: { RESPONSE_CACHE_BYTES: '0', DATABASE_POOL: '4', DATABASE_QUEUE: '1' },
+    environment: { RESPONSE_CACHE_BYTES: '0', DATABASE_POOL: '10', DATABASE_QUEUE: '1' },
   });
   try {
     const { outcomes } = await load.run([{ rate: singleRequests / 5, seconds: 5 }]);

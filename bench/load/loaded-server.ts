@@ -46,6 +46,9 @@ export async function startLoadedServer(options: LoadedServerOptions): Promise<L
     cachedShare,
     zipfExponent,
     databaseUrl: production.environment.DATABASE_URL!,
+  }).catch(async (error) => {
+    await server.stop();
+    throw error;
   });
   return {
     server,
