@@ -9,6 +9,7 @@ import { forbidden, unauthenticated } from './errors.ts';
 import type { InferenceEngine } from './inference/engine.ts';
 import type { PredictionSink } from './inference/prediction-sink.ts';
 import type { VectorIndex } from './inference/vector-index.ts';
+import type { MadeForRequest } from './per-request.ts';
 
 /** What a token may be good for; none implies another. */
 export const scopes = ['read', 'write', 'admin'] as const;
@@ -39,8 +40,8 @@ export interface Dependencies {
   authenticate(request: Request): Promise<Viewer | null> | Viewer | null;
 }
 
-/** One request: loaders hang on this object (schema/loader.ts) and die with it. */
-export interface Context {
+/** One request: loaders hang on this object (per-request.ts) and die with it. */
+export interface Context extends MadeForRequest {
   readonly database: Database;
   readonly analyticsDatabase: Database;
   /** For what an organization, the viewer's or any other, shows to everybody: statements that are public, nothing else. */
@@ -101,6 +102,7 @@ export class RequestContext implements Context {
   readonly requestId: string;
   readonly viewer: Viewer | null;
   readonly checkListSize: CheckListSize;
+  readonly made = new Map<unknown, unknown>();
   #database: Database | undefined;
   #analyticsDatabase: Database | undefined;
   #reads: ReadTags | undefined;

@@ -1,9 +1,9 @@
-import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { type Context, requireViewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { NestedList, Page, PageRequest } from '../db/list.ts';
 import type { ListByIds } from '../db/rows-by-id.ts';
+import { perRequest } from '../per-request.ts';
 
 /** Loads many keys with one statement: results in the order of the keys. */
 export type LoadMany<Result> = (
@@ -18,7 +18,7 @@ export type LoadMany<Result> = (
  * Write it as a constant of the domain and call it `featureById(context).load(id)`; never await between two loads.
  */
 export function createLoader<Result>(loadMany: LoadMany<Result>): (context: Context) => DataLoader<string, Result> {
-  return createContextCache((context: Context) => {
+  return perRequest((context: Context) => {
     const { organizationId } = requireViewer(context);
     return new DataLoader((keys) => loadMany(context.database, organizationId, keys, context));
   });
@@ -44,7 +44,7 @@ export function loadRows<Row extends { id: string }>(listByIds: ListByIds<Row>):
 export function createPublicLoader<Result>(
   loadMany: LoadMany<Result>,
 ): (context: Context, organizationId: string) => DataLoader<string, Result> {
-  const loaders = createContextCache(() => new Map<string, DataLoader<string, Result>>());
+  const loaders = perRequest((_context: Context) => new Map<string, DataLoader<string, Result>>());
   return (context, organizationId) =>
     byArguments(loaders(context), { organizationId }, () => {
       const database = context.publicDatabase(organizationId);
@@ -61,8 +61,8 @@ export interface NestedLoader<Row> {
 }
 
 export function createNestedLoader<Row>(list: NestedList<Row>): NestedLoader<Row> {
-  const pages = createContextCache(() => new Map<string, DataLoader<string, Page<Row>>>());
-  const counts = createContextCache(() => new Map<string, DataLoader<string, number>>());
+  const pages = perRequest((_context: Context) => new Map<string, DataLoader<string, Page<Row>>>());
+  const counts = perRequest((_context: Context) => new Map<string, DataLoader<string, number>>());
   return {
     list,
     pages: (context, parentIds, request) => {

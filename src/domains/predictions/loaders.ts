@@ -1,6 +1,6 @@
-import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { type Context, requireViewer } from '../../context.ts';
+import { perRequest } from '../../per-request.ts';
 import { createLoader, createNestedLoader, createRowLoader } from '../../schema/loader.ts';
 import { type Forecast, type ForecastWish, forecastSites } from './forecast-sites.ts';
 import { listPredictionsByIds, listSitesByIds, readingList } from './queries.ts';
@@ -16,7 +16,7 @@ export const sentimentByText = createLoader<Sentiment>((_database, organizationI
   scoreTexts(context, organizationId, texts),
 );
 
-const forecastLoaders = createContextCache(() => new Map<string, DataLoader<Site, Forecast>>());
+const forecastLoaders = perRequest((_context: Context) => new Map<string, DataLoader<Site, Forecast>>());
 
 /** The forecast of a site; all sites that ask alike in one tick share one statement and one batch for each day ahead. */
 export function forecastOfSite(context: Context, site: Site, wish: ForecastWish): Promise<Forecast> {

@@ -1,7 +1,7 @@
-import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { type Context, requireViewer } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
+import { perRequest } from '../../per-request.ts';
 import {
   type AccuracyFigures,
   type CallStatistics,
@@ -38,7 +38,7 @@ export function accuracyOf(context: Context, { span, ...name }: VersionStatistic
 }
 
 function createFiguresLoader<Figures>(list: ListFigures<Figures>) {
-  const loaders = createContextCache(() => new Map<string, DataLoader<VersionName, Figures | null, string>>());
+  const loaders = perRequest((_context: Context) => new Map<string, DataLoader<VersionName, Figures | null, string>>());
   return (context: Context, span: TimeSpan): DataLoader<VersionName, Figures | null, string> => {
     const { organizationId } = requireViewer(context);
     const key = `${span.from}/${span.to}`;
