@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import { LinkedList } from '../linked-list.ts';
 import type { Caller } from './caller.ts';
 import type { ConnectionTarget, Statement, Value } from './database.ts';
 import { isOutage } from './failures.ts';
@@ -46,7 +47,7 @@ export class Connection {
   readonly #client: postgres.Sql;
   readonly #sockets = new Sockets(() => this.#target());
   /** Statements whose rows are read here and not by the driver: one, or those that a transaction started at once. */
-  readonly #readings = new Set<Reading>();
+  readonly #readings = new LinkedList<Reading>();
   readonly #interrupted = new Set<Promise<unknown>>();
   readonly #events: ConnectionEvents;
   /**
@@ -88,7 +89,7 @@ export class Connection {
       prepare: statement.isPrepared ?? true,
     }) as unknown as Query<Row>;
     const reading = caller?.signal ? { query, rows: [] as Row[] } : null;
-    if (reading) this.#readings.add(reading);
+    const link = reading && this.#readings.add(reading);
     return new Promise((resolve, reject) => {
       const onDeparture = () => {
         this.#interrupt(query);
@@ -97,7 +98,7 @@ export class Connection {
       caller?.onDeparture(onDeparture);
       const end = () => {
         caller?.forget(onDeparture);
-        if (reading) this.#readings.delete(reading);
+        if (link) this.#readings.remove(link);
       };
       query.then(
         (rows) => {
@@ -153,7 +154,8 @@ export class Connection {
 
   /** Whose rows come now; null: the driver reads them. */
   #target(): RowTarget | null {
-    for (const { query, rows } of this.#readings) {
+    for (let link = this.#readings.first; link !== null; link = link.next) {
+      const { query, rows } = link.value;
       if (query.active && query.statement) return { columns: query.statement.columns, rows };
     }
     return null;

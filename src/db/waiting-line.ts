@@ -1,3 +1,4 @@
+import { LinkedList } from '../linked-list.ts';
 import type { Caller } from './caller.ts';
 import type { Connection } from './connection.ts';
 
@@ -13,9 +14,8 @@ interface Waiter {
  * connections, a tenth of what was let in ran out of time).
  */
 export class WaitingLine {
-  // Sets keep the order of arrival and drop who left without a search.
-  readonly #begun = new Set<Waiter>();
-  readonly #fresh = new Set<Waiter>();
+  readonly #begun = new LinkedList<Waiter>();
+  readonly #fresh = new LinkedList<Waiter>();
 
   get size(): number {
     return this.#begun.size + this.#fresh.size;
@@ -26,7 +26,7 @@ export class WaitingLine {
     const line = caller.hasBegun ? this.#begun : this.#fresh;
     return new Promise((resolve, reject) => {
       const onDeparture = () => {
-        line.delete(waiter);
+        line.remove(link);
         waiter.reject(caller.signal?.reason);
       };
       const waiter: Waiter = {
@@ -41,17 +41,17 @@ export class WaitingLine {
         },
       };
       caller.onDeparture(onDeparture);
-      line.add(waiter);
+      const link = line.add(waiter);
     });
   }
 
   /** Who is next, taken out of the line; null: nobody waits. */
   take(): Waiter | null {
     for (const line of [this.#begun, this.#fresh]) {
-      const [waiter] = line;
-      if (!waiter) continue;
-      line.delete(waiter);
-      return waiter;
+      const { first } = line;
+      if (!first) continue;
+      line.remove(first);
+      return first.value;
     }
     return null;
   }

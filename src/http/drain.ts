@@ -1,6 +1,7 @@
 import type { Server, ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { setImmediate as nextLoop } from 'node:timers/promises';
+import { type Link, LinkedList } from '../linked-list.ts';
 
 export interface DrainLimits {
   /** How long connections without work stay open for a request that is on its way already. Default: 1,000. */
@@ -17,24 +18,27 @@ export interface Drain {
   begin(limits: DrainLimits): Promise<number>;
 }
 
+const linkKey = Symbol('link');
+type InFlight = ServerResponse & { [linkKey]?: Link<ServerResponse> };
+
 /**
  * The polite end of a server; to be made before its first request. A client may send its next request at the moment
  * its connection is closed, and then cannot know whether it was done: so connections are told by `Connection: close`
  * with an answer, and only those that stay silent for the grace are closed without one.
  */
 export function createDrain(server: Server): Drain {
-  const inFlight = new Set<ServerResponse>();
+  const inFlight = new LinkedList<ServerResponse>();
   let isDraining = false;
   let isGraceOver = false;
   // One for all answers: a function and a wrapper for each cost as much as what they do.
-  function onClose(this: ServerResponse): void {
-    inFlight.delete(this);
+  function onClose(this: InFlight): void {
+    inFlight.remove(this[linkKey]!);
     if (isGraceOver) setImmediate(() => server.closeIdleConnections());
   }
   // After what answers: most answers from the cache are out by now, and what is out is not in flight.
   server.on('request', (_request, response) => {
     if (response.writableEnded && response.writableLength === 0 && !isDraining) return;
-    inFlight.add(response);
+    (response as InFlight)[linkKey] = inFlight.add(response);
     response.on('close', onClose);
   });
   return {
