@@ -13,6 +13,7 @@ import { benchLoad } from './load/load.ts';
 import { benchSpike } from './load/spike.ts';
 import { benchStress } from './load/stress.ts';
 import { seconds, wholeNumber, wholeNumbers } from './option-values.ts';
+import { benchProcesses } from './processes.ts';
 import { benchProtection } from './protection.ts';
 import { benchCompare } from './regression/compare.ts';
 import { benchCounts } from './regression/counts.ts';
@@ -139,6 +140,15 @@ program
   .option('--warm-up-seconds <n>', 'of a growing load before it', Number, 60)
   .option('--out <folder>', 'where the results go', 'bench-results')
   .action(benchLoad);
+program
+  .command('processes')
+  .description('one web process against several on this machine: the cached page and the four queries')
+  .option('--processes <n>', 'of the second side', Number, 2)
+  .option('--scale <n>', 'features', Number, 20_000)
+  .option('--seconds <n>', 'of each measurement', Number, 4)
+  .option('--rounds <n>', 'in turns', Number, 5)
+  .option('--connections <n>', 'of the load', Number, 32)
+  .action(benchProcesses);
 program
   .command('protection')
   .description('CPU of a request with access, limits and quotas against none of them, on four queries')
