@@ -20,11 +20,8 @@ export class Caller {
   onDeparture(callback: () => void): void {
     if (this.signal === null) return;
     if (this.#departures === null) {
-      const departures = new Set<() => void>();
-      this.#departures = departures;
-      this.signal.addEventListener('abort', () => {
-        for (const departure of departures) departure();
-      });
+      this.#departures = new Set<() => void>();
+      listen(this.signal, this.#departures);
     }
     this.#departures.add(callback);
   }
@@ -32,4 +29,11 @@ export class Caller {
   forget(callback: () => void): void {
     this.#departures?.delete(callback);
   }
+}
+
+/** Apart from what calls it: the signal would keep that, too. */
+function listen(signal: AbortSignal, departures: ReadonlySet<() => void>): void {
+  signal.addEventListener('abort', () => {
+    for (const departure of departures) departure();
+  });
 }
