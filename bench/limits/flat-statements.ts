@@ -49,13 +49,19 @@ async function listFeatures(sql: Sql, organizationId: string) {
         where organization_id = ${organizationId} and feature_id = parents.id
         order by created_at desc, id desc limit 3) as page`,
   ]);
-  const testCasesByFeature = Map.groupBy(testCases, ({ featureId }) => featureId);
-  const deploymentsByFeature = Map.groupBy(deployments, ({ featureId }) => featureId);
-  return features.map(({ ownerId, ...feature }) => ({
-    ...feature,
+  const below = new Map(ids.map((id) => [id, { testCases: [] as unknown[], deployments: [] as unknown[] }]));
+  for (const { featureId, id, name, status } of testCases) below.get(featureId)!.testCases.push({ id, name, status });
+  for (const { featureId, id, version, status, createdAt } of deployments) {
+    below.get(featureId)!.deployments.push({ id, version, status, createdAt });
+  }
+  return features.map(({ id, name, status, createdAt, ownerId }) => ({
+    id,
+    name,
+    status,
+    createdAt,
     owner: owners.get(ownerId),
-    testCases: { nodes: testCasesByFeature.get(feature.id)?.map(({ featureId: _, ...row }) => row) ?? [] },
-    deployments: { nodes: deploymentsByFeature.get(feature.id)?.map(({ featureId: _, ...row }) => row) ?? [] },
+    testCases: { nodes: below.get(id)!.testCases },
+    deployments: { nodes: below.get(id)!.deployments },
   }));
 }
 
@@ -84,17 +90,17 @@ async function listConversations(sql: Sql, organizationId: string) {
     listUsers(sql, organizationId, distinct(conversations.map(({ userId }) => userId))),
     listUsers(sql, organizationId, distinct(authorIds)),
   ]);
-  const messagesByConversation = Map.groupBy(messages, ({ conversationId }) => conversationId);
-  return conversations.map(({ userId, ...conversation }) => ({
-    ...conversation,
+  const messagesOf = new Map(ids.map((id) => [id, [] as unknown[]]));
+  for (const { conversationId, id, role, content, createdAt, authorId } of messages) {
+    const author = authorId === null ? null : authors.get(authorId);
+    messagesOf.get(conversationId)!.push({ id, role, content, createdAt, author });
+  }
+  return conversations.map(({ id, title, createdAt, userId }) => ({
+    id,
+    title,
+    createdAt,
     user: users.get(userId),
-    messages: {
-      nodes:
-        messagesByConversation.get(conversation.id)?.map(({ conversationId: _, authorId, ...message }) => ({
-          ...message,
-          author: authorId === null ? null : authors.get(authorId),
-        })) ?? [],
-    },
+    messages: { nodes: messagesOf.get(id)! },
   }));
 }
 
