@@ -1,4 +1,13 @@
-import { type DocumentNode, execute, getOperationAST, getVariableValues, parse, validate } from 'graphql';
+import {
+  type DocumentNode,
+  execute,
+  type FieldNode,
+  type GraphQLObjectType,
+  getOperationAST,
+  getVariableValues,
+  parse,
+  validate,
+} from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Context, createContext, type Dependencies, type Viewer } from '../context.ts';
 import { createCachedEngine } from '../inference/prediction-cache.ts';
@@ -10,6 +19,7 @@ import { writeOperation } from '../testing/fuzz/write-operation.ts';
 import { harvest } from '../testing/harvest.ts';
 import { createTestApp, type TestApp, unlimitedCost } from '../testing/test-app.ts';
 import { compileOperation } from './compile-operation.ts';
+import { resolveInfoOf } from './resolve-info.ts';
 
 const word = 'plainword';
 const seed = 1;
@@ -189,16 +199,34 @@ describe('what is left to graphql', () => {
     ['an id that is none', '{ viewer { id } feature(id: "nonsense") { id } }', {}],
     ['a variable that does not fit', 'query ($n: Int!) { features(first: $n) { nodes { id } } }', { n: 'many' }],
     ['a variable that is missing', 'query ($n: Int!) { features(first: $n) { nodes { id } } }', {}],
-    ['a field that wants to sign in', '{ viewer { id } }', {}],
+    ['a field without its scope', '{ viewer { id } features { totalCount } }', {}],
   ])('%s', async (label, query, variables) => {
     const document = parse(query);
-    const context = await newContext(label.endsWith('sign in') ? { ...viewer, scopes: [], userId: 'none' } : viewer);
+    const context = await newContext(label.endsWith('its scope') ? { ...viewer, scopes: [] } : viewer);
     expect(await compiled({ document, variables }, context)).toBeNull();
   });
 
-  test('a resolver below the root that wants its path', async () => {
-    // searchDocuments asks for it only where an earlier search was taken, and stands at the root.
-    await expectEqual('{ searchDocuments(query: "plainword", mode: KEYWORD) { score document { title } } }');
+  test('a condition that brings what has no plan, and nothing else of the same operation', async () => {
+    const document = parse(
+      'query ($all: Boolean!) { viewer { id } __schema @include(if: $all) { queryType { name } } }',
+    );
+    const run = compileOperation(schema, document, getOperationAST(document)!)!;
+    expect(await run(await newContext(), { all: true })).toBeNull();
+    expect(await run(await newContext(), { all: false })).toContain('viewer');
+  });
+
+  test('a resolver below the root that wants its path; at the root it has one', async () => {
+    const scope = { schema, fragments: new Map(), variables: { sources: {}, coerced: {} } };
+    const document = parse('{ again: viewer { name } }');
+    const operation = getOperationAST(document)!;
+    const [node] = operation.selectionSet.selections as [FieldNode];
+    const infoOf = (typename: string, field: string) => {
+      const type = schema.getType(typename) as GraphQLObjectType;
+      return resolveInfoOf({ ...scope, operation }, type, type.getFields()[field]!, [node]);
+    };
+    const run = { schema, operation, context: await newContext(), variables: scope.variables };
+    expect(infoOf('Query', 'viewer')(run).path).toEqual({ prev: undefined, key: 'again', typename: 'Query' });
+    expect(() => infoOf('User', 'name')(run).path).toThrow('User.name wants its path');
   });
 });
 
@@ -221,6 +249,8 @@ describe('statements', () => {
   }
 
   test('are as many for one row as for many, and as many as by graphql', async () => {
+    // What is left to graphql answers before all of it has ended: statements of earlier tests may still run.
+    await statementsOf(page(1));
     const one = await statementsOf(page(1));
     expect(await statementsOf(page(4))).toEqual(one);
     app.database.takeStatements();

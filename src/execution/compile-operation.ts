@@ -36,23 +36,25 @@ export function compileOperation(
 ): ExecuteToText | null {
   if (operation.operation !== 'query') return null;
   const conditions = conditionVariables(document);
-  const selections = new Map<string, Selection>();
-  const selectionFor = (variables: VariableValues): Selection => {
+  const selections = new Map<string, Selection | null>();
+  const selectionFor = (variables: VariableValues): Selection | null => {
     const key = conditions.map((name) => String(variables.coerced[name])).join();
     let selection = selections.get(key);
     if (selection === undefined) {
-      if (selections.size >= maxSelections) throw new NotCompiled('too many sets of conditions');
-      selection = compileSelection(schema, document, operation, variables);
+      if (selections.size >= maxSelections) return null;
+      selection = compileOrNull(() => compileSelection(schema, document, operation, variables));
       selections.set(key, selection);
     }
     return selection;
   };
   // Without conditions there is one selection: what has no plan is known before the first request.
-  if (conditions.length === 0 && !isCompiled(() => selectionFor({ sources: {}, coerced: {} }))) return null;
+  if (conditions.length === 0 && selectionFor({ sources: {}, coerced: {} }) === null) return null;
   return async (context, coerced) => {
     const variables = { sources: {}, coerced };
     try {
-      const data = await selectionFor(variables)([undefined], { schema, operation, context, variables });
+      const select = selectionFor(variables);
+      if (select === null) return null;
+      const data = await select([undefined], { schema, operation, context, variables });
       return `${data.append('{"data":', 0)}}`;
     } catch {
       return null;
@@ -60,12 +62,11 @@ export function compileOperation(
   };
 }
 
-function isCompiled(compile: () => void): boolean {
+function compileOrNull(compile: () => Selection): Selection | null {
   try {
-    compile();
-    return true;
+    return compile();
   } catch (error) {
-    if (error instanceof NotCompiled) return false;
+    if (error instanceof NotCompiled) return null;
     throw error;
   }
 }

@@ -65,21 +65,27 @@ export function createNestedLoader<Row>(list: NestedList<Row>): NestedLoader<Row
   const counts = perRequest((_context: Context) => new Map<string, DataLoader<string, number>>());
   return {
     list,
-    pages: (context, parentIds, request) => {
-      const loader = byArguments(pages(context), request, () => {
+    pages: (context, parentIds, request) =>
+      loadEach(pages(context), request, parentIds, (parents) => {
         const { organizationId } = requireViewer(context);
-        return new DataLoader((parents) => list.pages(context.database, organizationId, parents, request));
-      });
-      return Promise.all(parentIds.map((parentId) => loader.load(parentId)));
-    },
-    counts: (context, parentIds, filters) => {
-      const loader = byArguments(counts(context), filters, () => {
+        return list.pages(context.database, organizationId, parents, request);
+      }),
+    counts: (context, parentIds, filters) =>
+      loadEach(counts(context), filters, parentIds, (parents) => {
         const { organizationId } = requireViewer(context);
-        return new DataLoader((parents) => list.counts(context.database, organizationId, parents, filters));
-      });
-      return Promise.all(parentIds.map((parentId) => loader.load(parentId)));
-    },
+        return list.counts(context.database, organizationId, parents, filters);
+      }),
   };
+}
+
+function loadEach<Result>(
+  loaders: Map<string, DataLoader<string, Result>>,
+  given: object,
+  parentIds: readonly string[],
+  loadMany: (parentIds: readonly string[]) => Promise<readonly Result[]>,
+): Promise<Result[]> {
+  const loader = byArguments(loaders, given, () => new DataLoader(loadMany));
+  return Promise.all(parentIds.map((parentId) => loader.load(parentId)));
 }
 
 function byArguments<Loader>(loaders: Map<string, Loader>, given: object, make: () => Loader): Loader {

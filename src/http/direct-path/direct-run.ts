@@ -31,7 +31,7 @@ const letGo = null as unknown as RunInput;
 export class DirectRun {
   readonly #options: DirectPathOptions;
   // Let go of at the end, as the deadline is: what is old by then would keep all of it until the next full collection
-  // (measured: 29 % less CPU for a request of one statement, and 8 µs of collecting instead of 23).
+  // (measured: 73 µs of CPU instead of 103 for a request of one statement, 8 instead of 23 of it in V8's helper threads).
   #input: RunInput;
   #cost = 0;
   #startedAtMs = 0;
