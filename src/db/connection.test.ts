@@ -181,15 +181,15 @@ test('nobody’s rows are strings of their own: one that is kept keeps no other 
     collect();
     const before = process.memoryUsage().heapUsed;
     for (let turn = 0; turn < 200; turn += 1) {
-      const [row] = await database.run<{ id: string }>(statement, [organizationId]);
-      kept.push(row!.id);
+      for (const { id } of await database.run<{ id: string }>(statement, [organizationId])) kept.push(id);
     }
     collect();
-    expect(kept).toHaveLength(200);
+    expect(kept).toHaveLength(200 * 60);
     return process.memoryUsage().heapUsed - before;
   };
   const answersBytes = 200 * 60 * 30 * 32;
   expect(await bytesKept(pool, { name: 'many', text, isRead: true })).toBeLessThan(answersBytes / 5);
-  // The same of a request, which keeps them: the figure can tell.
-  expect(await bytesKept(request(), ofOrganization(text))).toBeGreaterThan(answersBytes / 5);
+  // The same of a request, which keeps them: the figure can tell. One id of each read would keep only its part of the
+  // answer, as the socket happens to cut it.
+  expect(await bytesKept(request(), ofOrganization(text))).toBeGreaterThan((answersBytes * 4) / 5);
 });
