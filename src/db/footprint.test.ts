@@ -11,6 +11,7 @@ import {
   featureList,
   insertTestCases,
   listFeaturesByIds,
+  listFeaturesWithOwnersByIds,
   listTestSummaries,
   testCaseList,
   updateFeature,
@@ -75,6 +76,11 @@ describe('what is read', () => {
     const other = newId();
     const read = await readsOf((bounded) => listFeaturesByIds(bounded, viewer.organizationId, [featureId, other]));
     expect(read).toEqual([tag('features.*'), tag(`features.id=${featureId}`), tag(`features.id=${other}`)].sort());
+  });
+
+  test('by ids together with what they refer to are the rows of these ids, and the other table', async () => {
+    const read = await readsOf((bounded) => listFeaturesWithOwnersByIds(bounded, viewer.organizationId, [featureId]));
+    expect(read).toEqual([tag('features.*'), tag(`features.id=${featureId}`), tag('users')].sort());
   });
 
   test('below parents are the rows of these parents', async () => {

@@ -5,6 +5,7 @@ import { scopes } from '../context.ts';
 import {
   conversationList,
   listConversationsByIds,
+  listConversationsWithUsersByIds,
   listMessagesByIds,
   listSentimentSummaries,
   messageList,
@@ -20,6 +21,7 @@ import {
   featureList,
   listDeploymentsByIds,
   listFeaturesByIds,
+  listFeaturesWithOwnersByIds,
   listTestCasesByIds,
   listTestSummaries,
   testCaseList,
@@ -240,6 +242,8 @@ test.each(planModes)('what is loaded for many parents never reads a whole table 
     for (const listByIds of [listConversationsByIds, listMessagesByIds, listPredictionsByIds]) {
       await listByIds(probe, organizationId, conversationIds);
     }
+    await listFeaturesWithOwnersByIds(probe, organizationId, featureIds);
+    await listConversationsWithUsersByIds(probe, organizationId, conversationIds);
     await listSitesByIds(probe, organizationId, siteIds);
   });
   for (const statement of captured) {

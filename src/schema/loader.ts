@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import { type Context, requireViewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { NestedList, Page, PageRequest } from '../db/list.ts';
-import type { ListByIds } from '../db/rows-by-id.ts';
+import type { Joined, ListByIds } from '../db/rows-by-id.ts';
 import { perRequest } from '../per-request.ts';
 
 /** Loads many keys with one statement: results in the order of the keys. */
@@ -29,6 +29,33 @@ export function createRowLoader<Row extends { id: string }>(
   listByIds: ListByIds<Row>,
 ): (context: Context) => DataLoader<string, Row | null> {
   return createLoader(loadRows(listByIds));
+}
+
+/** Loaders of a row and of what it refers to, each by their id. */
+interface JoinedLoaders<Row, Referenced> {
+  readonly row: (context: Context) => DataLoader<string, Row | null>;
+  readonly referenced: (context: Context) => DataLoader<string, Referenced | null>;
+}
+
+/**
+ * The row loader for who will ask for what the rows refer to as well: one statement finds both, and the loaders that are
+ * asked next know them already.
+ */
+export function createJoinedRowLoader<Row extends { id: string }, Referenced extends { id: string }>(
+  listByIds: ListByIds<Joined<Row, Referenced>>,
+  loaders: JoinedLoaders<Row, Referenced>,
+): (context: Context) => DataLoader<string, Row | null> {
+  return createLoader((database, organizationId, ids, context) => {
+    const listRows: ListByIds<Row> = async () => {
+      const joined = await listByIds(database, organizationId, ids);
+      return joined.map(({ row, referenced }) => {
+        loaders.row(context).prime(row.id, row);
+        loaders.referenced(context).prime(referenced.id, referenced);
+        return row;
+      });
+    };
+    return loadRows(listRows)(database, organizationId, ids, context);
+  });
 }
 
 /** Rows in the order of their ids: null where there is none. */

@@ -1,6 +1,8 @@
-import { createLoader, createNestedLoader, createRowLoader } from '../../schema/loader.ts';
+import { createJoinedRowLoader, createLoader, createNestedLoader, createRowLoader } from '../../schema/loader.ts';
+import { userById } from '../accounts/loaders.ts';
 import {
   listConversationsByIds,
+  listConversationsWithUsersByIds,
   listMessagesByIds,
   listSentimentSummaries,
   messageList,
@@ -8,6 +10,11 @@ import {
 } from './queries.ts';
 
 export const conversationById = createRowLoader(listConversationsByIds);
+/** conversationById for who asks for the user, too. */
+export const conversationWithUserById = createJoinedRowLoader(listConversationsWithUsersByIds, {
+  row: conversationById,
+  referenced: userById,
+});
 export const messageById = createRowLoader(listMessagesByIds);
 export const messagesByConversationId = createNestedLoader(messageList);
 

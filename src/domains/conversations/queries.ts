@@ -3,8 +3,9 @@ import type { Database } from '../../db/database.ts';
 import { changes, inserts, rowsBy } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
-import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
+import { createJoinedListByIds, createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement } from '../../db/statement.ts';
+import { type User, users } from '../accounts/tables.ts';
 import type { SentimentLabel } from '../predictions/sentiment.ts';
 import { type Conversation, conversations, lastMessageOrder, type Message, messages } from './tables.ts';
 
@@ -40,6 +41,11 @@ export const messageList = createNestedList<Message>({
 });
 
 export const listConversationsByIds = createListByIds<Conversation>('listConversationsByIds', conversations);
+export const listConversationsWithUsersByIds = createJoinedListByIds<Conversation, User>(
+  'listConversationsWithUsersByIds',
+  conversations,
+  { key: conversations.userId, to: users },
+);
 export const listMessagesByIds = createListByIds<Message>('listMessagesByIds', messages);
 
 export interface SentimentSummary {

@@ -1,16 +1,19 @@
 import {
+  createJoinedRowLoader,
   createLoader,
   createNestedLoader,
   createPublicLoader,
   createRowLoader,
   loadRows,
 } from '../../schema/loader.ts';
+import { userById } from '../accounts/loaders.ts';
 import { listPublicFeaturesByIds, listPublicTestSummaries } from './public-queries.ts';
 import {
   deploymentList,
   type FeatureTestSummary,
   listDeploymentsByIds,
   listFeaturesByIds,
+  listFeaturesWithOwnersByIds,
   listTestCasesByIds,
   listTestSummaries,
   type TestSummary,
@@ -18,6 +21,11 @@ import {
 } from './queries.ts';
 
 export const featureById = createRowLoader(listFeaturesByIds);
+/** featureById for who asks for the owner, too. */
+export const featureWithOwnerById = createJoinedRowLoader(listFeaturesWithOwnersByIds, {
+  row: featureById,
+  referenced: userById,
+});
 export const testCaseById = createRowLoader(listTestCasesByIds);
 export const deploymentById = createRowLoader(listDeploymentsByIds);
 export const testCasesByFeatureId = createNestedLoader(testCaseList);

@@ -3,8 +3,9 @@ import type { Database } from '../../db/database.ts';
 import { changes, inserts, type KeyedRows, rowsAnswered, rowsBy, rowsWith } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
-import { createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
+import { createJoinedListByIds, createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
 import { arg, bare, columns, statement, statementByShape } from '../../db/statement.ts';
+import { type User, users } from '../accounts/tables.ts';
 import { type Deployment, deployments, type Feature, features, type TestCase, testCases } from './tables.ts';
 
 const ofOrganization = sql`${features.organizationId} = ${arg('organizationId')}`;
@@ -51,6 +52,11 @@ export const deploymentList = createNestedList<Deployment>({
 });
 
 export const listFeaturesByIds = createListByIds<Feature>('listFeaturesByIds', features);
+export const listFeaturesWithOwnersByIds = createJoinedListByIds<Feature, User>(
+  'listFeaturesWithOwnersByIds',
+  features,
+  { key: features.ownerId, to: users },
+);
 export const listTestCasesByIds = createListByIds<TestCase>('listTestCasesByIds', testCases);
 export const listDeploymentsByIds = createListByIds<Deployment>('listDeploymentsByIds', deployments);
 

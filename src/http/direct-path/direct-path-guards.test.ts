@@ -343,7 +343,7 @@ describe('with a cache', () => {
       answers.push(await askTwo());
     });
     expect(takeLongWays()).toBe(0);
-    expect(statements).toEqual(['listFeaturesByIds', 'listUsersByIds']);
+    expect(statements).toEqual(['listFeaturesWithOwnersByIds']);
     const statuses = answers.map(({ headers }) => headers['cache-status']!.replace(/\d+/, 'N'));
     expect(statuses.toSorted()).toEqual([
       'tributary; fwd=miss; stored',

@@ -4,10 +4,16 @@ import { connectionType, nestedList, type PageArguments, resolveList } from '../
 import { decodeId, parseUuid } from '../../../schema/global-id.ts';
 import { idOf, parseInput, timeRange } from '../../../schema/input.ts';
 import { loaded, reference } from '../../../schema/loaded-field.ts';
+import { selects } from '../../../schema/selects.ts';
 import { OrderDirection, TimeRange } from '../../../schema/shared-types.ts';
 import { userById } from '../../accounts/loaders.ts';
 import { UserRef } from '../../accounts/schema.ts';
-import { conversationById, messagesByConversationId, sentimentSummaryByConversationId } from '../loaders.ts';
+import {
+  conversationById,
+  conversationWithUserById,
+  messagesByConversationId,
+  sentimentSummaryByConversationId,
+} from '../loaders.ts';
 import { conversationList, type SentimentSummary } from '../queries.ts';
 import type { Conversation } from '../tables.ts';
 import { ConversationRef, MessageConnection } from './types.ts';
@@ -69,7 +75,10 @@ builder.queryField('conversation', (t) =>
     cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'A conversation by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a conversation.' }) },
-    resolve: (_root, { id }, context) => conversationById(context).load(decodeId('Conversation', id, 'id')),
+    resolve: (_root, { id }, context, info) => {
+      const byId = selects(info, 'user') ? conversationWithUserById : conversationById;
+      return byId(context).load(decodeId('Conversation', id, 'id'));
+    },
   }),
 );
 

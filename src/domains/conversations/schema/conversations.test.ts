@@ -115,6 +115,21 @@ async function countRows(table: 'messages' | 'conversations'): Promise<number> {
   return row!.count;
 }
 
+describe('a conversation', () => {
+  test('costs one statement with its user, which is read only when asked for', async () => {
+    const { conversation } = await createConversation(app.database.pool, app.viewer, []);
+    let answer: unknown;
+    const together = await countStatements(app, async () => {
+      answer = await askConversation(conversation.id, 'title user { id }');
+    });
+    const user = { id: encodeGlobalId('User', app.viewer.userId) };
+    expect(answer).toEqual({ title: conversation.title, user });
+    expect(together).toEqual(['listConversationsWithUsersByIds']);
+    const alone = await countStatements(app, () => askConversation(conversation.id, 'title'));
+    expect(alone).toEqual(['listConversationsByIds']);
+  });
+});
+
 describe('startConversation', () => {
   test('starts one of the viewer, empty', async () => {
     const { data } = await app.query(startConversation, { input: { title: '  A question ' } });

@@ -4,8 +4,9 @@ import { builder } from '../../../schema/builder.ts';
 import { resolveList } from '../../../schema/connection.ts';
 import { decodeId } from '../../../schema/global-id.ts';
 import { idOf, line, listOf, parseInput, timeRange } from '../../../schema/input.ts';
+import { selects } from '../../../schema/selects.ts';
 import { OrderDirection, TimeRange } from '../../../schema/shared-types.ts';
-import { featureById } from '../loaders.ts';
+import { featureById, featureWithOwnerById } from '../loaders.ts';
 import { featureList } from '../queries.ts';
 import { featureStatus } from '../tables.ts';
 import { FeatureConnection, FeatureRef, FeatureStatus } from './types.ts';
@@ -55,7 +56,10 @@ builder.queryField('feature', (t) =>
     cache: { maxAgeSeconds: 300, scope: 'organization' },
     description: 'A feature by its id; null when there is none.',
     args: { id: t.arg.id({ required: true, description: 'The id of a feature.' }) },
-    resolve: (_root, { id }, context) => featureById(context).load(decodeId('Feature', id, 'id')),
+    resolve: (_root, { id }, context, info) => {
+      const byId = selects(info, 'owner') ? featureWithOwnerById : featureById;
+      return byId(context).load(decodeId('Feature', id, 'id'));
+    },
   }),
 );
 

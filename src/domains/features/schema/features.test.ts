@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDeployments, createFeatures, createTestCases } from '../../../testing/seed-builders.ts';
+import {
+  createDeployments,
+  createFeatures,
+  createOrganization,
+  createTestCases,
+} from '../../../testing/seed-builders.ts';
 import { countStatements, createTestApp, type TestApp } from '../../../testing/test-app.ts';
 
 let app: TestApp;
@@ -55,15 +60,62 @@ describe('a page of features', () => {
 });
 
 describe('a feature', () => {
-  test('costs one statement for itself and one for its owner', async () => {
-    const { data } = await app.query('{ features(first: 1) { nodes { id name } } }');
-    const [{ id, name }] = data.features.nodes;
+  let id: string;
+  let ofFeature: { name: string; owner: { name: string } };
+
+  beforeAll(async () => {
+    const { data } = await app.query('{ features(first: 1) { nodes { id name owner { name } } } }');
+    const [{ name, owner }] = data.features.nodes;
+    id = data.features.nodes[0].id;
+    ofFeature = { name, owner };
+  });
+
+  async function ask(document: string): Promise<{ data: Record<string, unknown>; statements: string[] }> {
     let answer: Awaited<ReturnType<TestApp['query']>> | undefined;
     const statements = await countStatements(app, async () => {
-      answer = await app.query('query ($id: ID!) { feature(id: $id) { name owner { name } } }', { id });
+      answer = await app.query(document, { id });
     });
-    expect(answer?.data.feature).toEqual({ name, owner: { name: 'Ada' } });
-    expect(statements).toEqual(['listFeaturesByIds', 'listUsersByIds']);
+    return { data: answer!.data, statements };
+  }
+
+  const together = ['listFeaturesWithOwnersByIds'];
+
+  test.each([
+    ['with its owner', 'query ($id: ID!) { feature(id: $id) { name owner { name } } }'],
+    [
+      'with its owner by fragments',
+      'query ($id: ID!) { feature(id: $id) { ...A ... on Feature { name } } } fragment A on Feature { ...B } fragment B on Feature { owner { name } }',
+    ],
+    [
+      'with its owner by one of two selections',
+      'query ($id: ID!) { feature(id: $id) { name } feature(id: $id) { owner { name } } }',
+    ],
+  ])('costs one statement %s', async (_label, document) => {
+    const { data, statements } = await ask(document);
+    expect(data.feature).toEqual(ofFeature);
+    expect(statements).toEqual(together);
+  });
+
+  test('costs one statement with its owner, however far below it is asked for again', async () => {
+    const { data, statements } = await ask(
+      'query ($id: ID!) { feature(id: $id) { owner { name } testCases(first: 1) { nodes { feature { name owner { name } } } } } }',
+    );
+    expect(data.feature).toEqual({ owner: ofFeature.owner, testCases: { nodes: [{ feature: ofFeature }] } });
+    expect(statements).toEqual([...together, 'list_test_cases']);
+  });
+
+  test('is read alone without its owner', async () => {
+    const { data, statements } = await ask('query ($id: ID!) { feature(id: $id) { name } }');
+    expect(data.feature).toEqual({ name: ofFeature.name });
+    expect(statements).toEqual(['listFeaturesByIds']);
+  });
+
+  test('of another organization is none, with its owner or without', async () => {
+    const stranger = await createOrganization(app.database.pool);
+    for (const selection of ['name', 'name owner { name }']) {
+      const answer = await app.query(`query ($id: ID!) { feature(id: $id) { ${selection} } }`, { id }, stranger);
+      expect(answer.data).toEqual({ feature: null });
+    }
   });
 });
 
