@@ -21,6 +21,7 @@ describe('an answer as text', () => {
     const text = await encodeAnswer(given);
     const { body, etag, tags, position, bytes: size } = (await decodeAnswer(text))!;
     expect(body.equals(given.body)).toBe(true);
+    expect(body.buffer.byteLength).toBe(body.length);
     expect({ etag, tags, position, size }).toEqual({
       etag: '"e"',
       tags: given.tags,

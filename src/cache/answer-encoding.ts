@@ -1,6 +1,7 @@
 /** Answers as text, for Redis: what is known of one as a line of JSON, then its body, compressed when that is worth it. */
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+import { ownBytes } from '../own-bytes.ts';
 import type { Answer } from './answer-cache.ts';
 
 /** What stands before the body. Times are of the wall clock, as other processes read them. */
@@ -49,8 +50,7 @@ export async function decodeAnswer(text: string): Promise<Omit<Answer, 'keptUnti
     if (!isHeader(header)) return null;
     const ageMs = Math.max(0, Date.now() - header.madeAt);
     if (ageMs >= header.maxAgeMs) return null;
-    // A copy: the header's bytes go.
-    const body = Buffer.from(content.subarray(end + 1));
+    const body = ownBytes(content.subarray(end + 1));
     const madeAtMs = performance.now() - ageMs;
     const { etag, tags, position, maxAgeMs } = header;
     return { body, etag, tags, position, bytes: body.length, madeAtMs, expiresAtMs: madeAtMs + maxAgeMs };

@@ -5,6 +5,7 @@ import { answerPolicyOf } from '../cache/document-policy.ts';
 import type { AnswerPolicy } from '../cache/narrowed-hint.ts';
 import type { OperationRecord } from '../cache/operation-record.ts';
 import type { Context } from '../context.ts';
+import { ownBytes } from '../own-bytes.ts';
 import type { Plan } from './hit-path.ts';
 import type { PublicUses } from './warm-up/public-uses.ts';
 
@@ -76,5 +77,5 @@ export function keepMade(
   const { tags } = reads;
   const narrowed = cacheHint.within(policy);
   if (tags === null || narrowed === null) return null;
-  return making.keep({ body: Buffer.from(text), tags, maxAgeMs: narrowed.maxAgeSeconds * 1_000 });
+  return making.keep({ body: ownBytes(text), tags, maxAgeMs: narrowed.maxAgeSeconds * 1_000 });
 }

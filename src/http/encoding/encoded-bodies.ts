@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { ownBytes } from '../../own-bytes.ts';
 import type { Compression } from './accept-encoding.ts';
 import { compress } from './compress.ts';
 
@@ -39,8 +40,9 @@ export class EncodedBodies {
   #make(etag: string, body: Uint8Array, encoding: Compression): Promise<Buffer> {
     const made = compress(body, encoding)
       .then((encoded) => {
-        this.#bodies.set(etag, encoded);
-        return encoded;
+        const kept = ownBytes(encoded);
+        this.#bodies.set(etag, kept);
+        return kept;
       })
       .finally(() => this.#underway.delete(etag));
     this.#underway.set(etag, made);
