@@ -14,6 +14,7 @@ import { findVectorExtension } from './domains/documents/queries/passage.ts';
 import { createPredictionRecorder } from './domains/predictions/recorder.ts';
 import { Rollouts } from './domains/predictions/rollouts.ts';
 import { explainStart, readConfigOrExit } from './explain-failure.ts';
+import { tuneGarbageCollection } from './garbage-collection.ts';
 import { createAdmission } from './http/admission.ts';
 import { createApp } from './http/app.ts';
 import { createDrain } from './http/drain.ts';
@@ -268,4 +269,5 @@ async function fillInDemo({ log, shutdown }: Process, database: Pool, inference:
   }
 }
 
+tuneGarbageCollection();
 await main(readConfigOrExit('graphql'));

@@ -29,7 +29,8 @@ export async function startServer(
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, ['--import', preload, 'src/main.ts'], {
     cwd: root,
-    env: { HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn', ...environment },
+    // Two arenas as by launch.mjs, through which users start it.
+    env: { HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn', MALLOC_ARENA_MAX: '2', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -1,0 +1,16 @@
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * Sets how V8 (14) collects garbage in a server, whose requests leave nothing behind. For the whole process, before the
+ * first request: what is optimized by then stays as it is.
+ */
+export function tuneGarbageCollection(): void {
+  // Where most of the objects that a piece of code makes are found alive, as in a first burst, V8 makes all later ones
+  // old from birth. They die at once, but until the next full collection they keep what they point to: a page of features
+  // left 86 kB of rows and their texts among the old, now 8. CPU of the four benchmark queries, all threads: 706 to 566 µs
+  // for the page of features, 1,109 to 846 for that of conversations.
+  setFlagsFromString('--no-allocation-site-pretenuring');
+  // What is old may double before it is collected in full; by default it may be four times as much. Under the mix of
+  // bench endurance RSS is 497 MiB at most instead of 731; a page of features takes 3 % more CPU.
+  setFlagsFromString('--heap-growing-percent=100');
+}
