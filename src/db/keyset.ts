@@ -1,7 +1,7 @@
 import { type Column, getTableColumns, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
 import type { KeyType } from './cursor.ts';
-import { arg, columns } from './statement.ts';
+import { arg, columns, unseenArg } from './statement.ts';
 
 /** One column of an order. `property` is its name in the row; a null there stands for `whenNull`, as in `expression`. */
 export interface KeyPart {
@@ -54,7 +54,7 @@ export interface PageShape {
  * Arguments: organizationId, limit, the filters' own, after0… (rows beyond it in scan direction) and before0….
  */
 export function pageQuery(source: ListSource, shape: PageShape): SQL {
-  const limit = sql`limit ${arg('limit')}`;
+  const limit = limitOf(source, shape);
   const eachName = shape.filters.find((name) => source.filters[name]!.each !== undefined);
   if (eachName === undefined) return sql`${scan(source, shape, [])} ${limit}`;
   const each = source.filters[eachName]!.each!;
@@ -69,6 +69,10 @@ export function pageQuery(source: ListSource, shape: PageShape): SQL {
     order by ${outerOrder} ${limit}`;
 }
 
+function limitOf(source: ListSource, shape: PageShape): SQL {
+  return isPlanStable(source, shape) ? sql`limit ${unseenArg('limit', 'bigint')}` : sql`limit ${arg('limit')}`;
+}
+
 /**
  * The pages of many parents in one statement: the same index range per parent, joined laterally.
  * Arguments as pageQuery's, and parents (their ids). Rows carry parentId; within a parent they come in the page's order
@@ -76,7 +80,7 @@ export function pageQuery(source: ListSource, shape: PageShape): SQL {
  */
 export function nestedPageQuery(source: ListSource, shape: PageShape): SQL {
   const parent = requireParent(source);
-  return sql`select parents.id as "parentId", page.* from unnest(${arg('parents')}::uuid[]) as parents(id)
+  return sql`select parents.id as "parentId", page.* from unnest(${unseenArg('parents', 'uuid[]')}) as parents(id)
     cross join lateral (${scan(source, shape, ofParent(source, parent))} limit ${arg('limit')}) as page`;
 }
 
@@ -88,7 +92,7 @@ export function countQuery(source: ListSource, filters: readonly string[]): SQL 
 /** The count of each parent, as parentId and count. */
 export function nestedCountQuery(source: ListSource, filters: readonly string[]): SQL {
   const parent = requireParent(source);
-  return sql`select parents.id as "parentId", rows.count from unnest(${arg('parents')}::uuid[]) as parents(id)
+  return sql`select parents.id as "parentId", rows.count from unnest(${unseenArg('parents', 'uuid[]')}) as parents(id)
     cross join lateral (select count(*)::integer as count from ${source.table}
       where ${conditions(source, filters, ofParent(source, parent))}) as rows`;
 }

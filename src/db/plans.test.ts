@@ -53,6 +53,7 @@ import { firstIdAt } from './id.ts';
 import { keyOf, type ListSource } from './keyset.ts';
 import type { List, NestedList, PageRequest } from './list.ts';
 import { createPool } from './pool.ts';
+import type { ListByIds } from './rows-by-id.ts';
 import { epochMs } from './time.ts';
 
 const rootLists: List<unknown>[] = [
@@ -222,9 +223,49 @@ describe.each(lists)('a page of $name', ({ list }) => {
   );
 });
 
+/** All look-ups of rows by their ids, with some. */
+function lookUps(): { listByIds: ListByIds<unknown>; ids: string[] }[] {
+  const { featureIds, conversationIds, siteIds } = tables;
+  const ofFeatures = [
+    listFeaturesByIds,
+    listFeaturesWithOwnersByIds,
+    listTestCasesByIds,
+    listDeploymentsByIds,
+    listDocumentsByIds,
+  ];
+  const ofConversations = [
+    listConversationsByIds,
+    listConversationsWithUsersByIds,
+    listMessagesByIds,
+    listPredictionsByIds,
+  ];
+  return [
+    ...ofFeatures.map((listByIds) => ({ listByIds, ids: featureIds })),
+    ...ofConversations.map((listByIds) => ({ listByIds, ids: conversationIds })),
+    { listByIds: listSitesByIds, ids: siteIds },
+  ];
+}
+
+test('look-ups are planned five times and never again, by one id and by a few', async () => {
+  const pool = createPool({ connection: database.connection, size: 1 });
+  // Of tables with partitions the plan for one id is the better one: it leaves the others out.
+  const partitioned: unknown[] = [listMessagesByIds, listPredictionsByIds];
+  const whole = lookUps().filter(({ listByIds }) => !partitioned.includes(listByIds));
+  for (const { listByIds, ids } of whole) {
+    for (let index = 0; index < 8; index += 1) {
+      await listByIds(pool, tables.organizationId, ids.slice(index, index + 1));
+      await listByIds(pool, tables.organizationId, ids.slice(index, index + 2));
+    }
+  }
+  const plannedAnew = (await preparedStatements(pool)).map(({ text, customPlans }) => ({ text, customPlans }));
+  expect(plannedAnew).toHaveLength(2 * whole.length);
+  for (const { text, customPlans } of plannedAnew) expect(customPlans, text).toBe(5);
+  await pool.close();
+});
+
 test.each(planModes)('what is loaded for many parents never reads a whole table (%s)', async (mode) => {
   await client.unsafe(`set plan_cache_mode = ${mode}`);
-  const { organizationId, featureIds, conversationIds, siteIds } = tables;
+  const { organizationId, featureIds, conversationIds } = tables;
   const captured = await captureStatements(async (probe) => {
     for (const list of nestedLists) {
       for (const set of filterSets(list.source)) {
@@ -236,15 +277,10 @@ test.each(planModes)('what is loaded for many parents never reads a whole table 
     await listPublicTestSummaries(probe, organizationId, featureIds);
     await listPublicFeaturesByIds(probe, organizationId, featureIds);
     await listSentimentSummaries(probe, organizationId, conversationIds);
-    for (const listByIds of [listFeaturesByIds, listTestCasesByIds, listDeploymentsByIds, listDocumentsByIds]) {
-      await listByIds(probe, organizationId, featureIds);
+    for (const { listByIds, ids } of lookUps()) {
+      await listByIds(probe, organizationId, ids);
+      await listByIds(probe, organizationId, ids.slice(0, 1));
     }
-    for (const listByIds of [listConversationsByIds, listMessagesByIds, listPredictionsByIds]) {
-      await listByIds(probe, organizationId, conversationIds);
-    }
-    await listFeaturesWithOwnersByIds(probe, organizationId, featureIds);
-    await listConversationsWithUsersByIds(probe, organizationId, conversationIds);
-    await listSitesByIds(probe, organizationId, siteIds);
   });
   for (const statement of captured) {
     const plan = await explain(client, statement);
@@ -286,7 +322,7 @@ test('hot statements are prepared once per connection, whatever the batch size',
     const answer = await app.query(operation, { first }, { organizationId, userId, scopes });
     expect(answer.errors).toBeUndefined();
   };
-  for (let index = 0; index < 10; index += 1) await run(1);
+  for (let index = 0; index < 10; index += 1) await run(3);
   const once = await preparedStatements(pool);
   expect(once.map(({ text }) => text.match(/^\/\* (\w+) \*\//)?.[1]).sort()).toEqual([
     'count_features',
@@ -304,7 +340,11 @@ test('hot statements are prepared once per connection, whatever the batch size',
   for (const first of [10, 100]) await run(first);
   const later = await preparedStatements(pool);
   expect(later.map(({ text }) => text)).toEqual(once.map(({ text }) => text));
-  for (const { calls, text } of later) expect(calls, text).toBe(12);
+  for (const { calls, customPlans, text } of later) {
+    expect(calls, text).toBe(12);
+    // The first five of a statement are planned for their values; no later one is planned.
+    expect(customPlans, text).toBe(5);
+  }
   await app.close();
   await pool.close();
 });
@@ -328,8 +368,9 @@ test('a range in the order of another column is planned anew for each range', as
   await pool.close();
 });
 
-function preparedStatements(pool: Database): Promise<{ text: string; calls: number }[]> {
-  const text = `select statement as text, (generic_plans + custom_plans)::integer as calls
+function preparedStatements(pool: Database): Promise<{ text: string; calls: number; customPlans: number }[]> {
+  const text = `select statement as text, (generic_plans + custom_plans)::integer as calls,
+      custom_plans::integer as "customPlans"
     from pg_prepared_statements where statement !~ 'pg_prepared_statements' order by 1`;
   return pool.run({ name: 'testPreparedStatements', text }, []);
 }

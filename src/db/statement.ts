@@ -25,6 +25,16 @@ export function arg(name: string): Placeholder {
 }
 
 /**
+ * A named argument whose value plans do not see, for statements of which one plan fits all values. Postgres (18) takes a
+ * list of few, or a limit of 20, for cheaper than the unknown one that a kept plan is made for, and plans each run anew: 250 µs
+ * instead of 180 for a page of features, 338 instead of 140 for one feature and its owner by an array of one id.
+ * @param type as the argument has it
+ */
+export function unseenArg(name: string, type: 'uuid[]' | 'bigint'): SQL {
+  return sql`(select ${arg(name)}::${sql.raw(type)})`;
+}
+
+/**
  * Compiles a statement when its module loads, so that a request pays for binding only.
  * The name stands in front of the text as a comment: database logs and pg_stat_statements then point at the function.
  */

@@ -4,7 +4,7 @@ import { changes, inserts, rowsBy } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createJoinedListByIds, createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
-import { arg, bare, columns, statement } from '../../db/statement.ts';
+import { arg, bare, columns, statement, unseenArg } from '../../db/statement.ts';
 import { type User, users } from '../accounts/tables.ts';
 import type { SentimentLabel } from '../predictions/sentiment.ts';
 import { type Conversation, conversations, lastMessageOrder, type Message, messages } from './tables.ts';
@@ -60,7 +60,7 @@ export interface SentimentSummary {
 const summaries = statement<SentimentSummary & { conversationId: string }>(
   'listSentimentSummariesByConversationId',
   sql`select parents.id as "conversationId", summary.*
-    from unnest(${arg('conversationIds')}::uuid[]) as parents(id) cross join lateral (
+    from unnest(${unseenArg('conversationIds', 'uuid[]')}) as parents(id) cross join lateral (
       select avg(${messages.sentimentScore})::float8 as mean,
         count(*) filter (where ${messages.sentimentLabel} = 'NEGATIVE')::integer as negative,
         count(*) filter (where ${messages.sentimentLabel} = 'NEUTRAL')::integer as neutral,

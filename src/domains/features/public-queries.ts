@@ -5,7 +5,7 @@ import { rowsBy } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList } from '../../db/list.ts';
 import type { ListByIds } from '../../db/rows-by-id.ts';
-import { arg, columns, statement } from '../../db/statement.ts';
+import { arg, columns, statement, unseenArg } from '../../db/statement.ts';
 import { type FeatureTestSummary, summaryQuery } from './queries.ts';
 import { type Feature, features, testCases } from './tables.ts';
 
@@ -25,7 +25,7 @@ export const publicFeatureList = createList<PublicFeature>({
 });
 
 const publicByIds = sql`${features.organizationId} = ${arg('organizationId')} and ${features.isPublic}
-  and ${features.id} = any(${arg('ids')}::uuid[])`;
+  and ${features.id} = any(${unseenArg('ids', 'uuid[]')}::uuid[])`;
 
 const publicFeatures = statement<PublicFeature>(
   'listPublicFeaturesByIds',

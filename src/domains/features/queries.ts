@@ -4,7 +4,7 @@ import { changes, inserts, type KeyedRows, rowsAnswered, rowsBy, rowsWith } from
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createJoinedListByIds, createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
-import { arg, bare, columns, statement, statementByShape } from '../../db/statement.ts';
+import { arg, bare, columns, statement, statementByShape, unseenArg } from '../../db/statement.ts';
 import { type User, users } from '../accounts/tables.ts';
 import { type Deployment, deployments, type Feature, features, type TestCase, testCases } from './tables.ts';
 
@@ -85,7 +85,7 @@ export function summaryQuery(condition: SQL): SQL {
 
 const testSummaries = statement<FeatureTestSummary>(
   'listTestSummariesByFeatureId',
-  summaryQuery(sql`${testCases.featureId} = any(${arg('featureIds')}::uuid[])`),
+  summaryQuery(sql`${testCases.featureId} = any(${unseenArg('featureIds', 'uuid[]')}::uuid[])`),
   { readsBy: [rowsBy(testCases.featureId, 'featureIds')] },
 );
 
