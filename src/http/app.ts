@@ -10,6 +10,7 @@ import type { Redis } from '../redis/client.ts';
 import { schema } from '../schema/index.ts';
 import { deadlineOf, defaultGraceMs, remainingMsOf, useDeadline } from './deadline.ts';
 import { DirectPath } from './direct-path/direct-path.ts';
+import { createDirectCounts } from './direct-path/direct-path-counts.ts';
 import { useDirectPath } from './direct-path/use-direct-path.ts';
 import { useCompression } from './encoding/use-compression.ts';
 import { exampleOperationNames, exampleOperations } from './example-operations.ts';
@@ -113,6 +114,7 @@ function createParts(options: AppOptions) {
     maxCost: limits.cost.max,
     maxBodyBytes: limits.bodyBytes.max,
     observe: createOperationTimes(registry, operationNames),
+    counts: createDirectCounts(registry),
     documents,
     mode,
     registered: isRegistering({ mode, registration }) ? createRegisteredDocuments({ shared }) : null,

@@ -15,6 +15,7 @@ import { addressOf } from '../rate-limit/client-address.ts';
 import type { RateLimiter } from '../rate-limit/rate-limiter.ts';
 import type { ObserveOperation } from '../use-operation-metrics.ts';
 import { type Asked, type AskedOptions, readAsked } from './asked-operation.ts';
+import type { DirectCounts } from './direct-path-counts.ts';
 import { DirectRun } from './direct-run.ts';
 import { type AskedOperation, PreparedOperations, type PreparedOperationsOptions } from './prepared-operations.ts';
 
@@ -25,6 +26,7 @@ export interface DirectPathOptions extends AskedOptions, PreparedOperationsOptio
   readonly operationNames: Pick<OperationNames, 'add'>;
   readonly limitMetrics: Pick<LimitMetrics, 'observeCost'>;
   readonly observe: ObserveOperation;
+  readonly counts: DirectCounts;
   readonly listSizeCheck: (requestId: string) => CheckListSize;
   /** Points; what costs more goes the long way. */
   readonly maxCost: number;
@@ -62,6 +64,7 @@ export class DirectPath {
     const asked = contentType === undefined ? null : this.#read(exchange);
     const operation = asked && this.#operations.find(asked);
     if (contentType === undefined || !asked || !operation || this.#isRefused(exchange)) {
+      this.#options.counts.skipped += 1;
       goLongWay(exchange);
       return;
     }

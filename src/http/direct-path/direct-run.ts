@@ -167,7 +167,8 @@ export class DirectRun {
     if (exchange.response.destroyed) return false;
     this.#isOver = true;
     exchange.deadline!.end();
-    const { observe, limitMetrics, operationNames } = this.#options;
+    const { observe, limitMetrics, operationNames, counts } = this.#options;
+    counts.answered += 1;
     if (asked.isTrusted && operation.name !== undefined) operationNames.add(operation.name);
     observe(operation.timed, (performance.now() - this.#startedAtMs) / 1_000);
     limitMetrics.observeCost(this.#cost);
@@ -187,6 +188,7 @@ export class DirectRun {
   #handOn(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#options.counts.handed_on += 1;
     const { exchange, goLongWay } = this.#input;
     this.#input = letGo;
     goLongWay(exchange);
