@@ -25,14 +25,12 @@ export interface RunInput {
   readonly contentType: string;
 }
 
-const letGo = null as unknown as RunInput;
-
 /** One request on the direct path: it is answered, or handed on once with what has been done for it. */
 export class DirectRun {
   readonly #options: DirectPathOptions;
-  // Let go of at the end, as the deadline is: what is old by then would keep all of it until the next full collection
+  // null at the end, as the deadline is: what is old by then would keep all of it until the next full collection
   // (measured: 73 µs of CPU instead of 103 for a request of one statement, 8 instead of 23 of it in V8's helper threads).
-  #input: RunInput;
+  #input: RunInput | null;
   #cost = 0;
   #startedAtMs = 0;
   /** Whether it was answered, handed on, or is not waited for any more. */
@@ -43,9 +41,14 @@ export class DirectRun {
     this.#input = input;
   }
 
+  /** Until it is answered or handed on. */
+  get #current(): RunInput {
+    return this.#input!;
+  }
+
   start(): void {
     const { dependencies, maxCost, requestTimeoutMs, graceMs } = this.#options;
-    const { exchange, asked, operation } = this.#input;
+    const { exchange, asked, operation } = this.#current;
     const variables = operation.coerce(asked.variables);
     this.#cost = operation.costOf(asked.variables);
     if (variables === null || this.#cost > maxCost) {
@@ -72,7 +75,7 @@ export class DirectRun {
       return;
     }
     const { answers } = this.#options;
-    const { operation } = this.#input;
+    const { operation } = this.#current;
     this.#startedAtMs = performance.now();
     const context = this.#contextOf(viewer);
     const { kept } = operation;
@@ -88,14 +91,14 @@ export class DirectRun {
   #takePoints(viewer: Viewer | null): boolean {
     const { rateLimiter, trustedProxies } = this.#options;
     if (!rateLimiter) return true;
-    const { exchange } = this.#input;
+    const { exchange } = this.#current;
     const address = addressOf(exchange.request, trustedProxies);
     exchange.verdict = rateLimiter.consume({ viewerKey: viewerKeyOf(viewer), address, points: this.#points });
     return exchange.verdict?.isAllowed !== false;
   }
 
   #contextOf(viewer: Viewer | null): RequestContext {
-    const { exchange } = this.#input;
+    const { exchange } = this.#current;
     const { request, requestId, deadline } = exchange;
     return new RequestContext(this.#options.dependencies, {
       requestId,
@@ -108,7 +111,7 @@ export class DirectRun {
 
   async #answerFresh(context: RequestContext, variables: Readonly<Record<string, unknown>>): Promise<void> {
     if (this.#isOver) return;
-    const text = await this.#input.operation.execute(context, variables);
+    const text = await this.#current.operation.execute(context, variables);
     if (text === null) this.#handOn();
     else this.#sendFresh(text, context);
   }
@@ -120,7 +123,7 @@ export class DirectRun {
     context: RequestContext,
     variables: Readonly<Record<string, unknown>>,
   ): Promise<void> {
-    const { asked, operation } = this.#input;
+    const { asked, operation } = this.#current;
     const plan = planOf(asked.text, asked.variables, this.#points);
     let source: AnswerSource = 'hit';
     const found = await cache.find(answerKeyOf(key, holder, plan.variablesKey), record, (outcome) => {
@@ -163,7 +166,7 @@ export class DirectRun {
   /** Counts what is about to be sent. false: it is too late for that. */
   #finish(): boolean {
     if (this.#isOver) return false;
-    const { exchange, operation, asked } = this.#input;
+    const { exchange, operation, asked } = this.#current;
     if (exchange.response.destroyed) return false;
     this.#isOver = true;
     exchange.deadline!.end();
@@ -189,15 +192,20 @@ export class DirectRun {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#options.counts.handed_on += 1;
-    const { exchange, goLongWay } = this.#input;
-    this.#input = letGo;
+    const { exchange, goLongWay } = this.#takeInput();
     goLongWay(exchange);
   }
 
   /** What it was about, for the last time. */
+  #takeInput(): RunInput {
+    const input = this.#current;
+    this.#input = null;
+    return input;
+  }
+
+  /** For who answers. */
   #release(): RunInput {
-    const input = this.#input;
-    this.#input = letGo;
+    const input = this.#takeInput();
     input.exchange.deadline = null;
     return input;
   }
@@ -205,7 +213,7 @@ export class DirectRun {
   #log(status: number): void {
     const { log } = this.#options;
     if (!log.isLevelEnabled('debug')) return;
-    const { exchange, operation } = this.#input;
+    const { exchange, operation } = this.#current;
     const { request, requestId, deadline } = exchange;
     const startedAt = deadline!.startedAtMs;
     logRequest(log, { requestId, method: request.method, operation: operation.name, status, startedAt });
