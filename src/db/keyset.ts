@@ -21,6 +21,8 @@ export interface Filter {
   each?: { column: Column; type: string; argument: string };
   /** A filter by a range of this property: how many rows it leaves, and so the right plan, depends on its values. */
   range?: string;
+  /** In no order can the right plan be known without the values. */
+  needsValues?: true;
 }
 
 /** A list the schema offers: its table, its filters and its orders. Every order ends in the primary key. */
@@ -69,8 +71,11 @@ export function pageQuery(source: ListSource, shape: PageShape): SQL {
     order by ${outerOrder} ${limit}`;
 }
 
+/** Of several filters one may leave few rows and another many: which of them is better read by an index, values tell. */
 function limitOf(source: ListSource, shape: PageShape): SQL {
-  return isPlanStable(source, shape) ? sql`limit ${unseenArg('limit', 'bigint')}` : sql`limit ${arg('limit')}`;
+  return shape.filters.length <= 1 && isPlanStable(source, shape)
+    ? sql`limit ${unseenArg('limit', 'bigint')}`
+    : sql`limit ${arg('limit')}`;
 }
 
 /**
@@ -99,13 +104,15 @@ export function nestedCountQuery(source: ListSource, filters: readonly string[])
 
 /**
  * Whether one plan fits all values of a page. Not so for a range in an order of another column: the cached plan of a
- * day's range sorts what it finds, and for all time that is the table (59,400 rows for a page of 20, against 21).
+ * day's range sorts what it finds, and for all time that is the table (59,400 rows for a page of 20, against 21). Nor for a
+ * text in the name: one that few have is found by its trigrams, in 0.15 ms of 20,000 features; one that most have would be
+ * found so in 44 ms, and in 0.13 by reading the order until there are enough.
  */
 export function isPlanStable(source: ListSource, shape: PageShape): boolean {
   const [first] = keyOf(source, shape.order);
   return shape.filters.every((name) => {
-    const { range } = source.filters[name]!;
-    return range === undefined || range === first!.property;
+    const { range, needsValues = false } = source.filters[name]!;
+    return !needsValues && (range === undefined || range === first!.property);
   });
 }
 

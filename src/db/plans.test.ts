@@ -349,22 +349,25 @@ test('hot statements are prepared once per connection, whatever the batch size',
   await pool.close();
 });
 
-test('a range in the order of another column is planned anew for each range', async () => {
+const january = { createdAt: { createdFrom: '2025-01-01 00:00:00+00', createdTo: '2025-02-01 00:00:00+00' } };
+
+test.each([
+  ['a range in the order of another column', january, 'NAME', 0],
+  ['a range in the order of its own column', january, 'CREATED_AT', 1],
+  ['a text in the name', { nameContains: { namePattern: '%report%' } }, 'CREATED_AT', 0],
+])('%s: planned anew for its values or prepared', async (_label, filters, order, prepared) => {
   const pool = createPool({ connection: database.connection, size: 1 });
-  const page = (order: string) =>
-    featureList.page(pool, tables.organizationId, {
-      filters: { createdAt: { createdFrom: '2025-01-01 00:00:00+00', createdTo: '2025-02-01 00:00:00+00' } },
-      order,
-      direction: 'ASC',
-      limit: 20,
-      isBackward: false,
-      after: null,
-      before: null,
-    });
-  await page('NAME');
-  expect(await preparedStatements(pool)).toEqual([]);
-  await page('CREATED_AT');
-  expect(await preparedStatements(pool)).toHaveLength(1);
+  const request = {
+    filters,
+    order,
+    direction: 'ASC',
+    limit: 20,
+    isBackward: false,
+    after: null,
+    before: null,
+  } as const;
+  await featureList.page(pool, tables.organizationId, request);
+  expect(await preparedStatements(pool)).toHaveLength(prepared);
   await pool.close();
 });
 

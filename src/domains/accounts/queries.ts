@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
 import { rowsBy } from '../../db/footprint.ts';
 import { createListByIds, type ListByIds } from '../../db/rows-by-id.ts';
-import { arg, bare, columns, statement } from '../../db/statement.ts';
+import { arg, bare, columns, statement, unseenArg } from '../../db/statement.ts';
 import { type IdempotencyKey, idempotencyKeys, type Organization, organizations, type User, users } from './tables.ts';
 
 export const listUsersByIds = createListByIds<User>('listUsersByIds', users);
@@ -10,7 +10,7 @@ export const listUsersByIds = createListByIds<User>('listUsersByIds', users);
 const organizationsByIds = statement<Organization>(
   'listOrganizationsByIds',
   sql`select ${columns(organizations)} from ${organizations}
-    where ${organizations.id} = ${arg('organizationId')} and ${organizations.id} = any(${arg('ids')}::uuid[])`,
+    where ${organizations.id} = ${arg('organizationId')} and ${organizations.id} = any(${unseenArg('ids', 'uuid[]')}::uuid[])`,
   { readsBy: [rowsBy(organizations.id, 'ids')] },
 );
 

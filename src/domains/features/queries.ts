@@ -21,7 +21,7 @@ export const featureList = createList<Feature>({
       each: { column: features.status, type: 'feature_status', argument: 'statusIn' },
     },
     ownerId: { condition: sql`${features.ownerId} = ${arg('ownerId')}` },
-    nameContains: { condition: sql`${features.name} ilike ${arg('namePattern')}` },
+    nameContains: { condition: sql`${features.name} ilike ${arg('namePattern')}`, needsValues: true },
     createdAt: {
       condition: sql`${features.createdAt} >= ${arg('createdFrom')} and ${features.createdAt} < ${arg('createdTo')}`,
       range: 'createdAt',
