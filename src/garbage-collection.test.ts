@@ -6,7 +6,8 @@ const moduleUrl = new URL('./garbage-collection.ts', import.meta.url).href;
 /** What V8 says of a script in a process of its own. */
 function trace(flag: string, isTuned: boolean, script: string): string {
   const tune = isTuned ? `import { tuneGarbageCollection } from '${moduleUrl}'; tuneGarbageCollection();` : '';
-  const options = [flag, '--expose-gc', '--input-type=module', '-e', `${tune} ${script}`];
+  // As on a machine with memory for it, whatever this one has: how the heap grows depends on how far it may.
+  const options = [flag, '--max-old-space-size=4096', '--expose-gc', '--input-type=module', '-e', `${tune} ${script}`];
   return execFileSync(process.execPath, options, { encoding: 'utf8', maxBuffer: 2 ** 26 });
 }
 

@@ -7,10 +7,10 @@ import { setFlagsFromString } from 'node:v8';
 export function tuneGarbageCollection(): void {
   // Where most of the objects that a piece of code makes are found alive, as in a first burst, V8 makes all later ones
   // old from birth. They die at once, but until the next full collection they keep what they point to: a page of features
-  // left 86 kB of rows and their texts among the old, now 8. CPU of the four benchmark queries, all threads: 706 to 566 µs
-  // for the page of features, 1,109 to 846 for that of conversations.
+  // left 86 kB of rows and their texts among the old, now 8. CPU of all threads for the page of features of bench
+  // four-queries: 706 to 566 µs; for that of conversations: 1,109 to 846.
   setFlagsFromString('--no-allocation-site-pretenuring');
   // What is old is collected in full when it has grown by half; by default it may become four times as much. It costs pages
-  // 4 to 7 % of their CPU, and keeps RSS below 512 MiB (bench endurance: 731 at most by default).
+  // 4 to 7 % of their CPU; RSS was 494 MiB at most in nine minutes of bench endurance, and 731 by default in one.
   setFlagsFromString('--heap-growing-percent=50');
 }

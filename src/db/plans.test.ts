@@ -248,7 +248,7 @@ function lookUps(): { listByIds: ListByIds<unknown>; ids: string[] }[] {
 
 test('look-ups are planned five times and never again, by one id and by a few', async () => {
   const pool = createPool({ connection: database.connection, size: 1 });
-  // Of tables with partitions the plan for one id is the better one: it leaves the others out.
+  // Of tables with partitions Postgres takes a plan for the id at hand for the cheaper one: it leaves the others out.
   const partitioned: unknown[] = [listMessagesByIds, listPredictionsByIds];
   const whole = lookUps().filter(({ listByIds }) => !partitioned.includes(listByIds));
   for (const { listByIds, ids } of whole) {

@@ -203,7 +203,7 @@ export class DirectRun {
     return input;
   }
 
-  /** For who answers. */
+  /** For who answers, which needs no deadline any more. */
   #release(): RunInput {
     const input = this.#takeInput();
     input.exchange.deadline = null;
