@@ -25,12 +25,22 @@ export function pin(pid: number, core: number): boolean {
 /** What all threads of a process have run, counted in nanoseconds by the scheduler; NaN where there is no /proc. */
 export function cpuSeconds(pid: number): number {
   try {
-    const tasks = readdirSync(`/proc/${pid}/task`);
-    const nanoseconds = tasks.map((id) =>
-      Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
-    );
-    return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
+    const threads = readdirSync(`/proc/${pid}/task`);
+    return threads.reduce((sum, id) => sum + threadSeconds(pid, id), 0);
   } catch {
     return Number.NaN;
   }
+}
+
+/** As `cpuSeconds`, of the first thread of a process only: in Node the one that runs JavaScript, without V8's helpers. */
+export function mainThreadCpuSeconds(pid: number): number {
+  try {
+    return threadSeconds(pid, String(pid));
+  } catch {
+    return Number.NaN;
+  }
+}
+
+function threadSeconds(pid: number, id: string): number {
+  return Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]) / 1e9;
 }

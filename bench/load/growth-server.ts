@@ -1,13 +1,14 @@
 /** A server on data of one size, asked at random places of them, and what a request costs it and its Postgres. */
-import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
 import { encodeGlobalId } from '../../src/schema/global-id.ts';
 import { createRandom } from '../../src/seed/random.ts';
+import { watchPostgresCpu } from '../postgres-cpu.ts';
 import { cpuSeconds } from '../process-cpu.ts';
 import { percentile } from '../statistics.ts';
 import { type BenchDatabase, startBenchDatabase } from '../suite/bench-database.ts';
 import { Connection } from '../suite/connection.ts';
 import { type OwnServer, startOwnServer } from '../suite/own-server.ts';
+import { untilIdle } from '../suite/until-idle.ts';
 import { outcomeOf } from './outcome.ts';
 import { requestText } from './request-text.ts';
 
@@ -41,9 +42,6 @@ export interface GrowthServer {
 }
 
 const connections = 8;
-/** Of a core. */
-const idleShare = 0.03;
-const idleLimitMs = 600_000;
 const placeCount = 1_000;
 const countedPlaces = 100;
 /** A page of this many is to be full wherever it begins. */
@@ -81,21 +79,6 @@ export async function startGrowthServer(scale: number): Promise<GrowthServer> {
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-/**
- * A server that has just started embeds documents, and the more there are the longer.
- * @throws Error when it does not end
- */
-async function untilIdle(pid: number): Promise<void> {
-  const untilMs = performance.now() + idleLimitMs;
-  for (;;) {
-    const before = cpuSeconds(pid);
-    await pause(1_000);
-    // NaN where it cannot be known.
-    if (!(cpuSeconds(pid) - before > idleShare)) return;
-    if (performance.now() > untilMs) throw new Error(`the server was not idle within ${idleLimitMs / 1_000} s`);
   }
 }
 
@@ -145,14 +128,12 @@ async function measure({ server, client, places }: Measuring, query: GrowthQuery
       body: JSON.stringify({ query: query.query, variables: query.variables(random.pick(places)) }),
       token,
     });
-  const backends = await client<{ pid: number }[]>`
-    select pid from pg_stat_activity where backend_type = 'client backend' and datname = current_database()`;
-  const postgresSeconds = () => backends.reduce((sum, { pid }) => sum + (cpuSeconds(pid) || 0), 0);
-  const before = { own: cpuSeconds(server.pid), postgres: postgresSeconds() };
+  const postgresSeconds = await watchPostgresCpu(client);
+  const before = cpuSeconds(server.pid);
   const latenciesMs = await askAll(Number(new URL(server.origin).port), next, requests);
   return {
-    ownMicroseconds: ((cpuSeconds(server.pid) - before.own) * 1e6) / requests,
-    postgresMicroseconds: ((postgresSeconds() - before.postgres) * 1e6) / requests,
+    ownMicroseconds: ((cpuSeconds(server.pid) - before) * 1e6) / requests,
+    postgresMicroseconds: (postgresSeconds() * 1e6) / requests,
     p50Ms: percentile(latenciesMs, 0.5),
   };
 }

@@ -1,4 +1,6 @@
 /** This working tree, with what is not committed, against another version of the project, in turns on the same data. */
+
+import postgres, { type Sql } from 'postgres';
 import { type LimitServer, startLimitServer } from '../limits/limit-server.ts';
 import { chooseByName } from '../scenarios/choose.ts';
 import { fourQueriesCold } from '../scenarios/reads.ts';
@@ -8,6 +10,7 @@ import { gatherFacts } from '../suite/facts.ts';
 import { type OwnServer, startOwnServer, targetOf } from '../suite/own-server.ts';
 import { ours, sidesOf } from '../suite/run-scenario.ts';
 import type { Facts, Scenario } from '../suite/scenario.ts';
+import { untilIdle } from '../suite/until-idle.ts';
 import type { ComparedFigure } from './compared-figure.ts';
 import { measurePair, type Pair, type PairOptions } from './pairs.ts';
 
@@ -35,7 +38,6 @@ export async function compareTrees(root: string, options: CompareTreesOptions): 
         for (const scenario of scenarios) {
           process.stderr.write(`start ${start + 1} of ${options.starts}: ${scenario.name} …\n`);
           const pair = await pairOf(scenario, facts, servers);
-          for (const target of [pair.limit, pair.after, pair.before]) await runClosedLoop(target, 32, warmUp);
           for (const { name, isMoreWorse, ...ratios } of await measurePair(pair, options)) {
             const key = `${scenario.name}: ${name}`;
             const figure = figures.get(key) ?? { name: key, isMoreWorse, before: [], after: [] };
@@ -50,19 +52,22 @@ export async function compareTrees(root: string, options: CompareTreesOptions): 
   return [...figures.values()];
 }
 
-const warmUp = { requests: 2_000, seconds: 5 };
+const warmUp = { requests: 2_000, seconds: 1.5 };
 
 interface Servers {
   readonly after: OwnServer;
   readonly before: OwnServer;
   readonly limits: LimitServer;
+  readonly client: Sql;
 }
 
-async function pairOf(scenario: Scenario, facts: Facts, { after, before, limits }: Servers): Promise<Pair> {
+async function pairOf(scenario: Scenario, facts: Facts, { after, before, limits, client }: Servers): Promise<Pair> {
   const sides = await sidesOf(scenario, { server: after, limits, facts });
   const sideOf = (name: string) => sides.find((side) => side.name === name)!.target;
   const other = await targetOf(before, scenario.server, scenario.operation(facts));
-  return { after: sideOf(ours), before: other.target, limit: sideOf('flat statements') };
+  const targets = { after: sideOf(ours), before: other.target, limit: sideOf('flat statements') };
+  for (const target of Object.values(targets)) await runClosedLoop(target, 32, warmUp);
+  return { ...targets, client };
 }
 
 /** All of them anew; the other one first in every second start: the first may get the better memory. */
@@ -71,22 +76,24 @@ async function withServers(
   { root, isOtherFirst }: { root: string; isOtherFirst: boolean },
   use: (servers: Servers) => Promise<void>,
 ): Promise<void> {
-  const start = (of: string | undefined) => startOwnServer(database, { environment: coldEnvironment, root: of });
-  const limits = await startLimitServer(database);
+  // In the order in which they are there; undone the other way round.
+  const ends: (() => Promise<unknown>)[] = [];
+  const start = async (of: string | undefined) => {
+    const server = await startOwnServer(database, { environment: coldEnvironment, root: of });
+    ends.push(server.stop);
+    await untilIdle(server.pid);
+    return server;
+  };
   try {
+    const client = postgres(database.url, { max: 1, fetch_types: false });
+    ends.push(() => client.end());
+    const limits = await startLimitServer(database);
+    ends.push(limits.stop);
     const first = await start(isOtherFirst ? root : undefined);
-    try {
-      const second = await start(isOtherFirst ? undefined : root);
-      try {
-        const [after, before] = isOtherFirst ? [second, first] : [first, second];
-        await use({ after, before, limits });
-      } finally {
-        await second.stop();
-      }
-    } finally {
-      await first.stop();
-    }
+    const second = await start(isOtherFirst ? undefined : root);
+    const [after, before] = isOtherFirst ? [second, first] : [first, second];
+    await use({ after, before, limits, client });
   } finally {
-    await limits.stop();
+    for (const end of ends.toReversed()) await end();
   }
 }

@@ -1,3 +1,7 @@
+import type { Sql } from 'postgres';
+import { watchPostgresCpu } from '../postgres-cpu.ts';
+import { mainThreadCpuSeconds } from '../process-cpu.ts';
+import { median } from '../statistics.ts';
 import { runClosedLoop, type Target } from '../suite/closed-loop.ts';
 
 /** The same request to this version, to the other one, and the shortest way to the same answer. */
@@ -5,16 +9,18 @@ export interface Pair {
   readonly after: Target;
   readonly before: Target;
   readonly limit: Target;
+  /** Of the database of all three. */
+  readonly client: Sql;
 }
 
 export interface PairOptions {
   readonly connections: number;
   readonly rounds: number;
-  /** Of each load, of which a round has six. */
+  /** Of a round, which has five loads. */
   readonly seconds: number;
 }
 
-/** Of one figure, of both versions, as ratios to the limit's in the same rounds. */
+/** Of one figure, of both versions, as ratios to the limit's. */
 export interface PairRatios {
   readonly name: string;
   readonly isMoreWorse: boolean;
@@ -22,43 +28,77 @@ export interface PairRatios {
   readonly after: number;
 }
 
-/** Of each load of a side. */
-interface Loads {
-  readonly cpuMicroseconds: number[];
-  readonly requestsPerSecond: number[];
+type Side = 'after' | 'before' | 'limit';
+
+/** Of a load, each a logarithm. */
+interface Load {
+  readonly cpu: number;
+  readonly postgresCpu: number;
+  readonly rate: number;
 }
 
+type Round = Readonly<Record<Side, Load>>;
+
+const loadsOfRound = 5;
+const figures: readonly (readonly [figure: keyof Load, name: string, isMoreWorse: boolean])[] = [
+  ['cpu', "CPU of the server's thread", true],
+  ['postgresCpu', 'CPU of Postgres', true],
+  ['rate', 'requests a second', false],
+];
+
 /**
- * Loads both versions in turns, each round forth and back between two loads of the limit: what grows or shrinks steadily
- * in the meantime meets both alike. The version that begins changes from round to round. What else the machine does only
- * ever slows a load down, so a side's figure is that of its best load.
+ * Loads both versions in short turns, forth and back in each round: what grows or shrinks steadily in the meantime meets
+ * both alike, and so does most of what else the machine does. The version that begins changes from round to round. What
+ * is told is the median of the rounds' ratios of one version to the other; the limit says only where that is.
+ *
+ * The CPU is that of the thread that runs JavaScript: V8's other threads work in bursts of full collections, every two
+ * seconds or so, by which the sum differs by 20 % from load to load and this thread's share by 8. What they have to do
+ * is counted as bytes by `npm run bench -- counts`.
  * @throws when a request failed or an answer was not the expected one
  */
 export async function measurePair(
   pair: Pair,
   { connections, rounds, seconds }: PairOptions,
 ): Promise<readonly PairRatios[]> {
-  const loads = { after: noLoads(), before: noLoads(), limit: noLoads() };
+  const load = (side: Side) => runLoad(pair, side, { connections, seconds: seconds / loadsOfRound });
+  const measured: Round[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const [first, second] = round % 2 === 0 ? (['after', 'before'] as const) : (['before', 'after'] as const);
-    for (const side of ['limit', first, second, second, first, 'limit'] as const) {
-      const figures = await runClosedLoop(pair[side], connections, { seconds });
-      loads[side].cpuMicroseconds.push(figures.cpuMicroseconds ?? Number.NaN);
-      loads[side].requestsPerSecond.push(figures.requestsPerSecond);
-    }
+    const limit = await load('limit');
+    const [begun, there, back, ended] = [await load(first), await load(second), await load(second), await load(first)];
+    const ofFirst = meanOf(begun, ended);
+    const ofSecond = meanOf(there, back);
+    measured.push(
+      first === 'after' ? { limit, after: ofFirst, before: ofSecond } : { limit, after: ofSecond, before: ofFirst },
+    );
   }
-  const cpu = (side: keyof Pair) => Math.min(...loads[side].cpuMicroseconds);
-  const rate = (side: keyof Pair) => Math.max(...loads[side].requestsPerSecond);
-  const ratios = (name: string, isMoreWorse: boolean, of: (side: keyof Pair) => number): PairRatios => ({
-    name: `${name} against flat statements`,
-    isMoreWorse,
-    before: of('before') / of('limit'),
-    after: of('after') / of('limit'),
-  });
-  const ofRate = ratios('requests a second', false, rate);
-  return Number.isNaN(cpu('after')) ? [ofRate] : [ratios('CPU', true, cpu), ofRate];
+  const middle = (of: (round: Round) => number) => Math.exp(median(measured.map(of)));
+  return figures
+    .map(([figure, name, isMoreWorse]) => {
+      const before = middle((round) => round.before[figure] - round.limit[figure]);
+      const change = middle((round) => round.after[figure] - round.before[figure]);
+      return { name: `${name} against flat statements`, isMoreWorse, before, after: before * change };
+    })
+    .filter(({ after }) => Number.isFinite(after));
 }
 
-function noLoads(): Loads {
-  return { cpuMicroseconds: [], requestsPerSecond: [] };
+async function runLoad(
+  { client, ...targets }: Pair,
+  side: Side,
+  { connections, seconds }: { connections: number; seconds: number },
+): Promise<Load> {
+  const target = targets[side];
+  const postgresSeconds = await watchPostgresCpu(client);
+  const before = mainThreadCpuSeconds(target.pid);
+  const { requests, requestsPerSecond } = await runClosedLoop(target, connections, { seconds });
+  return {
+    cpu: Math.log((mainThreadCpuSeconds(target.pid) - before) / requests),
+    postgresCpu: Math.log(postgresSeconds() / requests),
+    rate: Math.log(requestsPerSecond),
+  };
+}
+
+function meanOf(one: Load, other: Load): Load {
+  const mean = (figure: keyof Load) => (one[figure] + other[figure]) / 2;
+  return { cpu: mean('cpu'), postgresCpu: mean('postgresCpu'), rate: mean('rate') };
 }
