@@ -38,7 +38,7 @@ program
     '--compare <version>',
     'a branch, tag or commit, or the .json file of a kept result: what is worse than there',
   )
-  .option('--starts <n>', 'of both servers, to compare with a version', wholeNumber(), 6)
+  .option('--starts <n>', 'of both servers, to compare with a version', wholeNumber(), 8)
   .action(({ compare, ...options }) => (compare === undefined ? benchSuite(options) : benchCompare(compare, options)));
 program
   .command('cached-mix')

@@ -52,8 +52,8 @@ export async function compareTrees(root: string, options: CompareTreesOptions): 
   return [...figures.values()];
 }
 
-/** V8 has not made all it will by then, but the same of both: with half of it the starts differ by three times as much. */
-const warmUpSeconds = { after: 2.5, before: 2.5, limit: 1 };
+/** V8 goes on compiling after that, of both alike. */
+const warmUpSeconds = { after: 2, before: 2, limit: 1 };
 const sidesOfPair = Object.keys(warmUpSeconds) as (keyof typeof warmUpSeconds)[];
 
 interface Servers {

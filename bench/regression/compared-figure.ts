@@ -9,7 +9,7 @@ export interface ComparedFigure {
 }
 
 /** Of comparisons of a version with itself: those that call any of their figures worse. */
-const falseAlarms = 0.01;
+const falseAlarms = 0.02;
 
 /**
  * Prints the figures, the worse ones marked.
