@@ -5,9 +5,9 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import postgres from 'postgres';
 import { createFlatStatements } from './flat-statements.ts';
 import { createOneStatements } from './one-statement.ts';
+import { createPlainClients } from './plain-clients.ts';
 import { type RawModel, startRawModel } from './raw-model.ts';
 import { createRawSql } from './raw-sql.ts';
 
@@ -16,7 +16,7 @@ export type LimitAnswer = (variables: Readonly<Record<string, string>>) => Promi
 export type LimitAnswers = Readonly<Record<string, LimitAnswer>>;
 
 const [url = '', organizationId = ''] = process.argv.slice(2);
-const sql = postgres(url, { max: 20 });
+const sql = createPlainClients(url, 20);
 const answers: Readonly<Record<string, LimitAnswers>> = {
   'one-statement': createOneStatements(sql, organizationId),
   'flat-statements': createFlatStatements(sql, organizationId),
