@@ -1,7 +1,6 @@
 /** This working tree, with what is not committed, against another version of the project, in turns on the same data. */
 
 import postgres, { type Sql } from 'postgres';
-import { type LimitServer, startLimitServer } from '../limits/limit-server.ts';
 import { chooseByName } from '../scenarios/choose.ts';
 import { fourQueriesCold } from '../scenarios/reads.ts';
 import { type BenchWorld, coldEnvironment, withBenchWorld } from '../suite/bench-world.ts';
@@ -38,6 +37,7 @@ export async function compareTrees(root: string, options: CompareTreesOptions): 
         for (const scenario of scenarios) {
           process.stderr.write(`start ${start + 1} of ${options.starts}: ${scenario.name} …\n`);
           const pair = await pairOf(scenario, facts, servers);
+          await warmUp(pair, options.connections);
           for (const { name, isMoreWorse, ...ratios } of await measurePair(pair, options)) {
             const key = `${scenario.name}: ${name}`;
             const figure = figures.get(key) ?? { name: key, isMoreWorse, before: [], after: [] };
@@ -54,12 +54,11 @@ export async function compareTrees(root: string, options: CompareTreesOptions): 
 
 /** V8 goes on compiling after that, of both alike. */
 const warmUpSeconds = { after: 2, before: 2, limit: 1 };
-const sidesOfPair = Object.keys(warmUpSeconds) as (keyof typeof warmUpSeconds)[];
 
 interface Servers {
   readonly after: OwnServer;
   readonly before: OwnServer;
-  readonly limits: LimitServer;
+  readonly limits: BenchWorld['limits'];
   readonly client: Sql;
 }
 
@@ -67,14 +66,18 @@ async function pairOf(scenario: Scenario, facts: Facts, { after, before, limits,
   const sides = await sidesOf(scenario, { server: after, limits, facts });
   const sideOf = (name: string) => sides.find((side) => side.name === name)!.target;
   const other = await targetOf(before, scenario.server, scenario.operation(facts));
-  const targets = { after: sideOf(ours), before: other.target, limit: sideOf('flat statements') };
-  for (const side of sidesOfPair) await runClosedLoop(targets[side], 32, { seconds: warmUpSeconds[side] });
-  return { ...targets, client };
+  return { after: sideOf(ours), before: other.target, limit: sideOf('flat statements'), client };
 }
 
-/** All of them anew; the other one first in every second start: the first may get the better memory. */
+async function warmUp(pair: Pair, connections: number): Promise<void> {
+  for (const side of ['limit', 'after', 'before'] as const) {
+    await runClosedLoop(pair[side], connections, { seconds: warmUpSeconds[side] });
+  }
+}
+
+/** Both versions anew; the other one first in every second start: the first may get the better memory. */
 async function withServers(
-  { database }: BenchWorld,
+  { database, limits }: BenchWorld,
   { root, isOtherFirst }: { root: string; isOtherFirst: boolean },
   use: (servers: Servers) => Promise<void>,
 ): Promise<void> {
@@ -89,8 +92,6 @@ async function withServers(
   try {
     const client = postgres(database.url, { max: 1, fetch_types: false });
     ends.push(() => client.end());
-    const limits = await startLimitServer(database);
-    ends.push(limits.stop);
     const first = await start(isOtherFirst ? root : undefined);
     const second = await start(isOtherFirst ? undefined : root);
     const [after, before] = isOtherFirst ? [second, first] : [first, second];

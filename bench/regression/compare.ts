@@ -12,7 +12,7 @@ export interface CompareOptions extends Omit<SuiteOptions, 'out'> {
 
 /** Logarithm: a change by less than 2 % is none. */
 const ignored = 0.02;
-/** In each start; more starts say more than more rounds. */
+/** In each start. */
 const rounds = 6;
 const connections = 32;
 

@@ -52,8 +52,8 @@ const figures: readonly (readonly [figure: keyof Load, name: string, isMoreWorse
  * is told is the median of the rounds' ratios of one version to the other; the limit says only where that is.
  *
  * The CPU is that of the thread that runs JavaScript: V8's other threads work in bursts of full collections, every two
- * seconds or so, by which the sum differs by 20 % from load to load and this thread's share by 8. What they have to do
- * is counted as bytes by `npm run bench -- counts`.
+ * seconds or so, by which the sum differs by 20 to 26 % from load to load, and this thread's share by 8 to 18. What they
+ * have to do is counted as bytes by `npm run bench -- counts`.
  * @throws when a request failed or an answer was not the expected one
  */
 export async function measurePair(
