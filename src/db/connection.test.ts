@@ -7,6 +7,8 @@ import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startTestPostgres, type TestPostgres } from '../testing/test-postgres.ts';
+import { Caller } from './caller.ts';
+import { Connection } from './connection.ts';
 import type { Database, Pool, Statement, Value } from './database.ts';
 import { findPostgresBinaries } from './embedded/binaries.ts';
 import { resolveDatabaseUser } from './embedded/database-user.ts';
@@ -39,8 +41,8 @@ async function makeCertificate(): Promise<Record<string, string>> {
   return { ssl: 'on', ssl_key_file: key, ssl_cert_file: certificate };
 }
 
-function makePool(url: string): Pool {
-  pool = createPool({ connection: url, size: 1 });
+function makePool(url: string, size = 1): Pool {
+  pool = createPool({ connection: url, size });
   pools.push(pool);
   return pool;
 }
@@ -150,6 +152,54 @@ describe.each([
     await pool.run({ name: 'drop', text: 'drop table things; create table things (id uuid, name text)' }, []);
   });
 
+  test.skipIf(!isPossible)('are each statement’s own in a pipeline, one that fails on the way among them', async () => {
+    makePool(`${server.url}${query}`, 4);
+    const text = 'select number, 12 / ($2 - number) as share from generate_series(1, $3::integer) as number';
+    const shortRead = ofOrganization(text, { mostRows: () => 1 });
+    for (let round = 0; round < 20; round += 1) {
+      const ends = await Promise.allSettled(
+        [7, 3, 7, 7, 3, 7].map((failsAt) => request().run<{ number: number }>(shortRead, [organizationId, failsAt, 5])),
+      );
+      const numbers = ends.map((end) =>
+        end.status === 'fulfilled' ? end.value.map(({ number }) => number) : end.reason.message,
+      );
+      const all = [1, 2, 3, 4, 5];
+      expect(numbers).toEqual([all, 'division by zero', all, all, 'division by zero', all]);
+    }
+  });
+
+  test.skipIf(!isPossible)(
+    'in a pipeline have the columns that their tables have now',
+    { timeout: 60_000 },
+    async () => {
+      makePool(`${server.url}${query}`, 4);
+      const run = (text: string) => pool.run({ name: 'change', text }, []);
+      await run('create table firsts (at bigint); create table seconds (at bigint, name text)');
+      await run(`insert into firsts values (1); insert into seconds values (2, 'two')`);
+      const shortRead = (text: string) => ofOrganization(text, { mostRows: () => 1 });
+      const asked = [
+        [shortRead('select at from firsts'), { at: '1' }],
+        [shortRead('select name, at from seconds'), { name: 'two', at: '2' }],
+        [shortRead(`select 'none' as at`), { at: 'none' }],
+        [shortRead('select name from seconds where false'), null],
+      ] as const;
+      // All have been prepared before each change; then they come in threes to sixes, in all orders.
+      for (let change = 0; change < 24; change += 1) {
+        for (const [statement] of asked) await request().run(statement, [organizationId]);
+        const type = change % 2 === 0 ? 'varchar' : 'text';
+        await run(`alter table firsts alter at type ${type}; alter table seconds alter at type ${type}`);
+        const turns = Array.from(
+          { length: 3 + (change % 4) },
+          (_, turn) => asked[(turn * (1 + (change % 3)) + change) % 4]!,
+        );
+        const rows = await Promise.all(turns.map(([statement]) => request().run(statement, [organizationId])));
+        const expected = turns.map(([, row]) => (row ? [{ organization: organizationId, ...row }] : []));
+        expect(rows.map((list) => [...list])).toEqual(expected);
+      }
+      await run('drop table firsts, seconds');
+    },
+  );
+
   test.skipIf(!isPossible)('of a statement that is not prepared, and of none at all', async () => {
     makePool(`${server.url}${query}`);
     const values: Value[] = [organizationId, 'ö'];
@@ -159,6 +209,27 @@ describe.each([
     }
     expect(await request().run(ofOrganization('select $2::text as name where false'), values)).toHaveLength(0);
   });
+
+  test.skipIf(!isPossible)(
+    'come or reject when the connection is given up, whenever that is, and nothing else happens',
+    async () => {
+      for (let moment = 0; moment < 24; moment += 1) {
+        const connection = new Connection(`${server.url}${query}`, { onAnswer() {}, onOutage() {} });
+        await connection.run({ name: 'one', text: 'select 1' }, []);
+        const caller = new Caller(new AbortController().signal);
+        const running = connection.run(ofOrganization('select 1'), [organizationId], caller).then(
+          () => 'done',
+          (error: { code: string }) => error.code,
+        );
+        for (let turn = moment % 8; turn > 0; turn -= 1) await null;
+        if (moment % 3 === 2) await new Promise((resolve) => setImmediate(resolve));
+        connection.destroy();
+        expect(await running).toMatch(/^(done|CONNECTION_CLOSED)$/);
+      }
+      // By then a write that came too late would have ended this process.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+    },
+  );
 });
 
 test('a statement that fails in a request needs no other to clean up after it', async () => {

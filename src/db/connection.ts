@@ -21,7 +21,7 @@ export interface ConnectionEvents {
 export const interruptGraceMs = 1_000;
 
 /** A statement under way; the driver's cancel() drops the promise of the function it wraps, whose rejection would end the process. */
-type Query<Row> = postgres.PendingQuery<Row[] & postgres.Row[]> & {
+type Query = postgres.PendingQuery<postgres.Row[]> & {
   /** null until the driver has sent it. */
   readonly state: object | null;
   /** Whether what comes now is its answer. */
@@ -29,11 +29,16 @@ type Query<Row> = postgres.PendingQuery<Row[] & postgres.Row[]> & {
   /** null until the driver has sent it; its columns are known when its first row comes. */
   readonly statement: { readonly columns: readonly RowColumn[] } | null;
   canceller: ((query: unknown) => Promise<void>) | null;
+  /** Why the driver has sent it once more, behind all others: its plan is not what the tables are any more. */
+  readonly retried?: Error;
 };
 
+/** A statement of a caller, from when it is given to the driver until the driver is done with it. */
 interface Reading {
-  readonly query: Pick<Query<unknown>, 'active' | 'statement'>;
+  readonly query: Query;
   readonly rows: unknown[];
+  readonly caller: Caller;
+  readonly reject: (error: Error) => void;
 }
 
 /**
@@ -46,7 +51,7 @@ export class Connection {
   heldSince = 0;
   readonly #client: postgres.Sql;
   readonly #sockets = new Sockets(() => this.#target());
-  /** Statements whose rows are read here and not by the driver: one, or those that a transaction started at once. */
+  /** In the order in which they were sent: one, those that a transaction started at once, or those of a pipeline. */
   readonly #readings = new LinkedList<Reading>();
   readonly #interrupted = new Set<Promise<unknown>>();
   readonly #events: ConnectionEvents;
@@ -55,10 +60,14 @@ export class Connection {
    * connections of a process do not end together.
    */
   readonly expiresAt = performance.now() + lifetimeMs * (1 + Math.random());
+  readonly #isPipeline: boolean;
+  #underWaySince = 0;
   #isLost = false;
 
-  constructor(target: ConnectionTarget, events: ConnectionEvents) {
+  /** @param isPipeline it takes reads of many callers, one behind the other, none of which is cancelled when its caller leaves */
+  constructor(target: ConnectionTarget, events: ConnectionEvents, { isPipeline = false } = {}) {
     this.#events = events;
+    this.#isPipeline = isPipeline;
     const options = {
       ...driverOptions,
       onclose: () => this.destroy(),
@@ -72,6 +81,16 @@ export class Connection {
     return this.#isLost;
   }
 
+  /** How many statements of callers were sent and have not come to their end. */
+  get underWay(): number {
+    return this.#readings.size;
+  }
+
+  /** Since when the first of them has been under way, by performance.now(). */
+  get underWaySince(): number {
+    return this.#underWaySince;
+  }
+
   /** Resolves when nothing that failed or was interrupted can touch a later statement; null: nothing did. */
   get interruption(): Promise<unknown> | null {
     return this.#interrupted.size === 0 ? null : Promise.all(this.#interrupted);
@@ -79,35 +98,40 @@ export class Connection {
 
   /**
    * Connects at the first statement. Rejects with the signal's reason as soon as the caller leaves; the statement is then
-   * cancelled, and `interruption` tells when that is over. Rejects, too, when the connection is lost on the way.
+   * cancelled, and `interruption` tells when that is over; in a pipeline it is left to itself. Rejects, too, when the connection is lost on the way.
    * The strings of a caller's rows may be slices of the whole answer, which they keep in memory; nobody's are their own.
    */
   run<Row>(statement: Statement, values: readonly Value[], caller: Caller | null = null): Promise<Row[]> {
     if (this.#isLost) return Promise.reject(lost());
     if (caller?.isGone) return Promise.reject(caller.signal?.reason);
-    const query = this.#client.unsafe<Row[] & postgres.Row[]>(statement.text, values as never[], {
+    const query = this.#client.unsafe(statement.text, values as never[], {
       prepare: statement.isPrepared ?? true,
-    }) as unknown as Query<Row>;
-    const reading = caller?.signal ? { query, rows: [] as Row[] } : null;
-    const link = reading && this.#readings.add(reading);
+    }) as unknown as Query;
     return new Promise((resolve, reject) => {
+      const reading = caller?.signal ? { query, rows: [], caller, reject } : null;
+      if (this.#readings.size === 0) this.#underWaySince = performance.now();
+      const link = reading && this.#readings.add(reading);
       const onDeparture = () => {
-        this.#interrupt(query);
+        if (!this.#isPipeline) this.#interrupt(query);
         reject(caller?.signal?.reason);
       };
       caller?.onDeparture(onDeparture);
       const end = () => {
         caller?.forget(onDeparture);
-        if (link) this.#readings.remove(link);
+        if (!link) return;
+        this.#readings.remove(link);
+        this.#underWaySince = performance.now();
       };
       query.then(
         (rows) => {
           end();
           this.#events.onAnswer();
-          resolve(reading && reading.rows.length > 0 ? reading.rows : rows);
+          if (this.#isPipeline && query.retried) this.#mixedUp(reject);
+          else resolve((reading && reading.rows.length > 0 ? reading.rows : rows) as Row[]);
         },
         (error: unknown) => {
           end();
+          if (this.#isPipeline && query.retried) this.#mixedUp(reject);
           this.#onFailure(error, reading !== null && this.#sockets.areRead);
           reject(error);
         },
@@ -115,10 +139,29 @@ export class Connection {
     });
   }
 
+  /**
+   * The first statement of a pipeline does not come to its end: those behind it reject as if the connection had been lost,
+   * so that they run elsewhere, and it is cancelled when its caller has left.
+   */
+  relieve(): void {
+    let first: Reading | null = null;
+    for (const reading of this.#readings) {
+      if (first === null) first = reading;
+      else reading.reject(lost());
+    }
+    if (first?.caller.isGone && this.interruption === null) this.#interrupt(first.query);
+  }
+
   /** Ends it at once: what runs on it rejects. */
   destroy(): void {
     this.#isLost = true;
-    this.#sockets.destroy();
+    // The driver (3.4.9) would leave those that it has not sent without an end.
+    for (const { reject } of this.#readings) reject(lost());
+    if (this.#sockets.isTls) {
+      // What is still written when the socket below TLS is gone is an error that nobody listens for, and ends the process.
+      void this.#client.end({ timeout: 0 });
+      setTimeout(() => this.#sockets.destroy(), interruptGraceMs).unref();
+    } else this.#sockets.destroy();
   }
 
   /** Ends it politely, within a second. */
@@ -134,13 +177,16 @@ export class Connection {
       this.#events.onOutage();
     } else {
       this.#events.onAnswer();
-      if (!isReadHere) this.#reset();
+      if (isReadHere) return;
+      if (this.#isPipeline) this.destroy();
+      else this.#reset();
     }
   }
 
   /**
    * After a statement that failed between two rows that it read the driver (3.4.9) counts the next one's rows from there,
    * and answers with holes. A statement that comes to its end sets the count back; in a failed transaction its rollback does.
+   * In a pipeline the next one is sent already.
    */
   #reset(): void {
     const reset = this.#client.unsafe('select 1').then(
@@ -155,13 +201,25 @@ export class Connection {
   /** Whose rows come now; null: the driver reads them. */
   #target(): RowTarget | null {
     for (let link = this.#readings.first; link !== null; link = link.next) {
-      const { query, rows } = link.value;
-      if (query.active && query.statement) return { columns: query.statement.columns, rows };
+      const { query, rows, reject } = link.value;
+      if (!query.active || !query.statement) continue;
+      if (!this.#isPipeline || !query.retried) return { columns: query.statement.columns, rows };
+      this.#mixedUp(reject);
+      break;
     }
     return null;
   }
 
-  #interrupt<Row>(query: Query<Row>): void {
+  /**
+   * Two statements that the driver (3.4.9) sends once more in a pipeline have their answers mixed up: the first takes the
+   * description of the second for its own, and the answer of what follows. So all of them run elsewhere.
+   */
+  #mixedUp(reject: (error: Error) => void): void {
+    this.destroy();
+    reject(lost());
+  }
+
+  #interrupt(query: Query): void {
     if (query.state === null) {
       // Not sent yet: the driver would keep the connection in limbo.
       this.destroy();

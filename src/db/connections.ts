@@ -3,6 +3,7 @@ import type { Caller } from './caller.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionTarget } from './database.ts';
 import { unavailable } from './failures.ts';
+import { Pipelines } from './pipelines.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export interface ConnectionsOptions {
@@ -25,6 +26,9 @@ const closeGraceMs = 5_000;
 /** The connections of a pool, and who waits for one. */
 export class Connections {
   readonly #options: ConnectionsOptions;
+  readonly #pipelines: Pipelines;
+  /** Most that are not pipelines. */
+  readonly #size: number;
   readonly #open = new Set<Connection>();
   // The one used last is used next: the others stay idle together and can be given up.
   readonly #idle: Connection[] = [];
@@ -35,14 +39,16 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#pipelines = new Pipelines(options.size, () => this.#make({ isPipeline: true }));
+    this.#size = options.size - this.#pipelines.size;
   }
 
   get open(): number {
-    return this.#open.size;
+    return this.#open.size + this.#pipelines.open;
   }
 
   get running(): number {
-    return this.#open.size - this.#idle.length;
+    return this.#open.size - this.#idle.length + this.#pipelines.running;
   }
 
   get waiting(): number {
@@ -55,10 +61,10 @@ export class Connections {
   }
 
   isFull(): boolean {
-    const { size, queueSize } = this.#options;
     const { size: waiting } = this.#line;
     // In statements, or in the time they will take: who would wait longer than that had better be told at once.
-    return waiting >= queueSize || (waiting >= size && (waiting * this.#meanHoldMs) / size > maxWaitMs);
+    const isSlow = waiting >= this.#size && (waiting * this.#meanHoldMs) / this.#size > maxWaitMs;
+    return isSlow || waiting >= this.#options.queueSize;
   }
 
   /**
@@ -66,9 +72,23 @@ export class Connections {
    * @throws OVERLOADED when too many wait
    */
   acquire(caller: Caller): Connection | Promise<Connection> {
-    if (this.running === 0) this.#lastAnswerAt = performance.now();
+    this.#noteBegin(performance.now());
     const connection = this.#takeIdle();
     return connection ? hold(connection, caller) : this.#waitFor(caller);
+  }
+
+  /** One that short reads share, which nobody releases; null: they had better `acquire` one for themselves. */
+  share(caller: Caller): Connection | null {
+    const now = performance.now();
+    this.#noteBegin(now);
+    const connection = this.#pipelines.choose(now);
+    if (connection) caller.hasBegun = true;
+    return connection;
+  }
+
+  /** To be called about every half second. */
+  tend(): void {
+    this.#pipelines.tend(performance.now());
   }
 
   release(connection: Connection): void {
@@ -91,6 +111,7 @@ export class Connections {
   /** The server is gone: so is what was idle, and nobody need wait. */
   giveUp(): void {
     this.refuseWaiting();
+    this.#pipelines.giveUp();
     for (const connection of this.#idle.splice(0)) {
       this.#open.delete(connection);
       connection.destroy();
@@ -109,7 +130,7 @@ export class Connections {
     }
     const open = [...this.#open];
     this.#open.clear();
-    await Promise.all(open.map((connection) => connection.end()));
+    await Promise.all([this.#pipelines.end(), ...open.map((connection) => connection.end())]);
   }
 
   #takeIdle(): Connection | null {
@@ -117,7 +138,7 @@ export class Connections {
       if (!idle.isLost) return idle;
       this.#open.delete(idle);
     }
-    return this.#open.size < this.#options.size ? this.#connect() : null;
+    return this.#open.size < this.#size ? this.#connect() : null;
   }
 
   /** @throws OVERLOADED when too many wait */
@@ -129,14 +150,23 @@ export class Connections {
   }
 
   #connect(): Connection {
-    const connection = new Connection(this.#options.target(), {
+    const connection = this.#make();
+    this.#open.add(connection);
+    return connection;
+  }
+
+  #make(options: { isPipeline?: boolean } = {}): Connection {
+    const events = {
       onAnswer: () => {
         this.#lastAnswerAt = performance.now();
       },
       onOutage: this.#options.onOutage,
-    });
-    this.#open.add(connection);
-    return connection;
+    };
+    return new Connection(this.#options.target(), events, options);
+  }
+
+  #noteBegin(now: number): void {
+    if (this.running === 0) this.#lastAnswerAt = now;
   }
 }
 

@@ -6,6 +6,11 @@ export interface Statement {
   readonly isPrepared?: boolean;
   /** It changes nothing, so it may run again when its connection was lost. Default: false. */
   readonly isRead?: boolean;
+  /**
+   * How many rows it answers at most with these values, each of them found by an index: it is short where these are few.
+   * undefined: that is not known, or it reads more than it answers.
+   */
+  readonly mostRows?: ((values: readonly Value[]) => number) | undefined;
   /** Which value is the organization its rows belong to; -1 or undefined: none. */
   readonly organizationIndex?: number;
   /** It answers only what its organization shows to everybody. Default: false. */

@@ -71,11 +71,8 @@ export function pageQuery(source: ListSource, shape: PageShape): SQL {
     order by ${outerOrder} ${limit}`;
 }
 
-/** Of several filters one may leave few rows and another many: which of them is better read by an index, values tell. */
 function limitOf(source: ListSource, shape: PageShape): SQL {
-  return shape.filters.length <= 1 && isPlanStable(source, shape)
-    ? sql`limit ${unseenArg('limit', 'bigint')}`
-    : sql`limit ${arg('limit')}`;
+  return hasOnePlan(source, shape) ? sql`limit ${unseenArg('limit', 'bigint')}` : sql`limit ${arg('limit')}`;
 }
 
 /**
@@ -114,6 +111,14 @@ export function isPlanStable(source: ListSource, shape: PageShape): boolean {
     const { range, needsValues = false } = source.filters[name]!;
     return !needsValues && (range === undefined || range === first!.property);
   });
+}
+
+/**
+ * Whether its page is read along one index whatever the values. Of several filters one may leave few rows and another
+ * many: which of them is better read by an index, values tell.
+ */
+export function hasOnePlan(source: ListSource, shape: PageShape): boolean {
+  return shape.filters.length <= 1 && isPlanStable(source, shape);
 }
 
 export function keyOf(source: ListSource, order: string): readonly KeyPart[] {

@@ -2,6 +2,7 @@ import type { Database, Value } from './database.ts';
 import { rowsBy, rowsWith } from './footprint.ts';
 import {
   countQuery,
+  hasOnePlan,
   isPlanStable,
   keyOf,
   type ListSource,
@@ -64,7 +65,11 @@ export function createList<Row>(source: ListSource): List<Row> {
   const pageStatement = statementByShape<PageShape, Row>(
     `list_${source.name}`,
     (shape) => pageQuery(source, shape),
-    (shape) => ({ isPrepared: isPlanStable(source, shape), ...footprint }),
+    (shape) => ({
+      isPrepared: isPlanStable(source, shape),
+      boundedBy: hasOnePlan(source, shape) ? ['limit'] : undefined,
+      ...footprint,
+    }),
     keyOfShape,
   );
   const countStatement = statementByShape<readonly string[], { count: number }>(
@@ -92,7 +97,7 @@ export function createNestedList<Row>(source: ListSource): NestedList<Row> {
   const pageStatement: (shape: PageShape) => CompiledStatement<ParentRow> = statementByShape(
     `list_${source.name}`,
     (shape: PageShape) => nestedPageQuery(source, shape),
-    footprint,
+    (shape) => ({ boundedBy: shape.filters.length <= 1 ? ['parents', 'limit'] : undefined, ...footprint }),
     keyOfShape,
   );
   const countStatement = statementByShape<readonly string[], { parentId: string; count: number }>(

@@ -34,12 +34,14 @@ export interface PoolOptions {
 /** Nothing was answered for so long while statements run: the server may be frozen. */
 const stallMs = 2_000;
 const freshMs = 1_000;
+/** What answers more rows than that is no short read. */
+const shortRows = 1_000;
 const done = Promise.resolve();
 const begin: Statement = { name: 'begin', text: 'begin', isPrepared: false };
 
 /**
- * Connects lazily: a pool costs nothing until its first statement. One statement at a time on a connection, so that a
- * cancel can only meet the statement it is meant for.
+ * Connects lazily: a pool costs nothing until its first statement. Short reads of requests share connections
+ * (pipelines.ts); all else has one for itself, so that a cancel can only meet the statement it is meant for.
  */
 export function createPool(options: PoolOptions): Pool {
   return new ConnectionPool(options);
@@ -145,6 +147,8 @@ class ConnectionPool implements Pool {
   }
 
   #runOnce<Row>(statement: Statement, values: readonly Value[], caller: Caller): Promise<Row[]> {
+    const shared = this.#share(statement, values, caller);
+    if (shared) return shared.run<Row>(statement, values, caller);
     const connection = this.#acquire(caller);
     return connection instanceof Connection
       ? this.#runOn(connection, statement, values, caller)
@@ -220,10 +224,20 @@ class ConnectionPool implements Pool {
     }
   }
 
+  /** null: it needs a connection for itself, or must be refused. */
+  #share({ mostRows }: Statement, values: readonly Value[], caller: Caller): Connection | null {
+    if (!mostRows || !caller.signal || caller.isGone || !this.#isOpen()) return null;
+    return mostRows(values) <= shortRows ? this.#connections.share(caller) : null;
+  }
+
+  #isOpen(): boolean {
+    return !this.#isClosing && this.#availability.isUp;
+  }
+
   #acquire(caller: Caller): Connection | Promise<Connection> {
     try {
       if (caller.isGone) throw caller.signal?.reason;
-      if (this.#isClosing || !this.#availability.isUp) throw unavailable();
+      if (!this.#isOpen()) throw unavailable();
       return this.#connections.acquire(caller);
     } catch (error) {
       return Promise.reject(error);
@@ -236,6 +250,7 @@ class ConnectionPool implements Pool {
   }
 
   #checkStall(): void {
+    this.#connections.tend();
     const { running, lastAnswerAt } = this.#connections;
     if (running > 0 && performance.now() - lastAnswerAt > stallMs) this.#availability.suspect();
   }

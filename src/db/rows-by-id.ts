@@ -63,6 +63,7 @@ function prepareByIds<Row>(name: string, table: TableOfOrganization, build: (con
   const prepare = (isOneOf: SQL) =>
     statement<Row>(name, build(sql`${table.organizationId} = ${arg('organizationId')} and ${table.id} ${isOneOf}`), {
       readsBy: [rowsBy(table.id, 'ids')],
+      boundedBy: ['ids'],
     });
   const one = prepare(sql`= ${arg('ids')}`);
   const many = prepare(sql`= any(${unseenArg('ids', 'uuid[]')}::uuid[])`);

@@ -17,7 +17,7 @@ export class Sockets {
   readonly #target: () => RowTarget | null;
   readonly #open = new Set<Socket>();
   #isDestroyed = false;
-  #areRead = false;
+  #isTls: boolean | null = null;
 
   /** @param target where the rows go that come now; null: the driver reads them, as it reads all that comes by TLS */
   constructor(target: () => RowTarget | null) {
@@ -26,13 +26,18 @@ export class Sockets {
 
   /** Whether rows are taken out of what comes. */
   get areRead(): boolean {
-    return this.#areRead;
+    return this.#isTls === false;
+  }
+
+  /** Whether the driver speaks TLS over them; null: none has been asked for. */
+  get isTls(): boolean | null {
+    return this.#isTls;
   }
 
   /** The first host that answers, for the driver. */
   async open({ path, host, port, ssl }: SocketAddress): Promise<Socket> {
     // The driver puts TLS over the socket by itself: only it sees what comes.
-    this.#areRead = !ssl;
+    this.#isTls = Boolean(ssl);
     let failure: unknown;
     for (const [index, name] of host.entries()) {
       if (this.#isDestroyed) break;
@@ -57,7 +62,7 @@ export class Sockets {
       const socket: Socket = connect({
         ...address,
         noDelay: true,
-        ...(this.#areRead && this.#readingOf(() => socket)),
+        ...(this.areRead && this.#readingOf(() => socket)),
       });
       this.#open.add(socket);
       const fail = (error: Error) => {

@@ -10,6 +10,11 @@ export interface StatementOptions extends FootprintOptions {
   readonly isPublic?: boolean;
   /** Default: true. */
   readonly isPrepared?: boolean;
+  /**
+   * The arguments that bound its rows, which an index finds: a list by its length, a number by itself, several by their
+   * product. Default: nothing bounds them.
+   */
+  readonly boundedBy?: readonly string[] | undefined;
 }
 
 /** A statement compiled once: `run` binds its named arguments and answers its rows. */
@@ -59,6 +64,7 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
     text,
     isPrepared: options.isPrepared ?? true,
     isRead: isReading,
+    mostRows: options.boundedBy && boundOf(options.boundedBy.map((argument) => parameters.indexOf(argument))),
     organizationIndex,
     isPublic: options.isPublic ?? false,
     readTags: (values) => tagsOfReads(footprint, organizationOf(values), argumentOf(values)),
@@ -112,6 +118,18 @@ export function bare(...list: Column[]): SQL {
 /** In doubt a statement counts as a write: those are not run twice. */
 function isRead(text: string): boolean {
   return /^\s*(?:select|with)\b/i.test(text) && !/\b(?:insert|update|delete|merge|truncate|into|for)\b/i.test(text);
+}
+
+function boundOf(indices: readonly number[]): (values: readonly Value[]) => number {
+  return (values) => {
+    let bound = 1;
+    for (const index of indices) {
+      const value = values[index]!;
+      if (typeof value === 'number') bound *= value;
+      else if (typeof value === 'object') bound *= value!.length;
+    }
+    return bound;
+  };
 }
 
 function bind({ name, parameters }: CompiledStatement<unknown>, values: Readonly<Record<string, Value>>): Value[] {
