@@ -13,6 +13,7 @@ import { benchLoad } from './load/load.ts';
 import { benchSpike } from './load/spike.ts';
 import { benchStress } from './load/stress.ts';
 import { seconds, wholeNumber, wholeNumbers } from './option-values.ts';
+import { benchPeers } from './peers/bench.ts';
 import { benchProcesses } from './processes.ts';
 import { benchProtection } from './protection.ts';
 import { benchCompare } from './regression/compare.ts';
@@ -101,6 +102,14 @@ program
   .option('--scale <n>', 'features, at least 300; other tables in proportion', wholeNumber(300), 20_000)
   .option('--profile <folder>', 'where our server leaves a CPU profile')
   .action(benchFourQueries);
+program
+  .command('peers')
+  .description('the four queries beside PostGraphile and Mercurius on the same data, which are installed first')
+  .option('--rounds <n>', 'in turns', wholeNumber(), 3)
+  .option('--requests <n>', 'of a round', wholeNumber(), 2_000)
+  .option('--connections <n>', '', wholeNumber(), 32)
+  .option('--scale <n>', 'features, at least 300; other tables in proportion', wholeNumber(300), 20_000)
+  .action(benchPeers);
 program
   .command('growth')
   .description('CPU of a request by the rows it returns, and by the rows that are stored')
