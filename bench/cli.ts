@@ -107,7 +107,7 @@ program
   .description('the four queries beside PostGraphile and Mercurius on the same data, which are installed first')
   .option('--rounds <n>', 'in turns', wholeNumber(), 3)
   .option('--requests <n>', 'of a round', wholeNumber(), 2_000)
-  .option('--connections <n>', '', wholeNumber(), 32)
+  .option('--connections <n>', 'at a time', wholeNumber(), 32)
   .option('--scale <n>', 'features, at least 300; other tables in proportion', wholeNumber(300), 20_000)
   .action(benchPeers);
 program

@@ -4,15 +4,14 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findFreePort } from '../../src/testing/free-port.ts';
-import type { QueryKey } from '../four-queries.ts';
+import type { BenchQuery, QueryKey } from '../four-queries.ts';
 import { pin, serverCore } from '../process-cpu.ts';
-import { fourQueriesCold } from '../scenarios/reads.ts';
 import { type BenchWorld, coldEnvironment, withBenchWorld, withOwnServer } from '../suite/bench-world.ts';
 import { runClosedLoop } from '../suite/closed-loop.ts';
-import { gatherFacts } from '../suite/facts.ts';
+import { gatherFacts, pagesBeforeDeepOne } from '../suite/facts.ts';
 import { targetOf } from '../suite/own-server.ts';
 import { ours, type RunContext } from '../suite/run-scenario.ts';
-import type { Facts, Scenario } from '../suite/scenario.ts';
+import type { Facts } from '../suite/scenario.ts';
 import { cpuRatio, figuresOf, measureInTurns, type Side, warmUp } from '../suite/turns.ts';
 import { operationOf, type Peer, type PeerOperation, peers, textsOf } from './peers.ts';
 
@@ -42,8 +41,8 @@ export async function benchPeers(options: PeersOptions): Promise<void> {
       const running: RunningPeer[] = [];
       try {
         for (const peer of peers) running.push(await start(peer, world));
-        for (const scenario of fourQueriesCold) {
-          await measure(scenario, { ...world, server, facts }, running, options);
+        for (const query of Object.values(facts.queries)) {
+          await measure(query, { ...world, server, facts }, running, options);
         }
       } finally {
         for (const { stop } of running) await stop();
@@ -54,7 +53,8 @@ export async function benchPeers(options: PeersOptions): Promise<void> {
 
 /** As its lock file says; the packages of the project have none of them. */
 function install(): void {
-  if (existsSync(`${folder}node_modules/postgraphile`)) return;
+  // npm writes it when all of them are there.
+  if (existsSync(`${folder}node_modules/.package-lock.json`)) return;
   process.stderr.write('installing the peers\n');
   execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: folder, stdio: 'inherit' });
 }
@@ -83,21 +83,20 @@ async function start(peer: Peer, { database }: BenchWorld): Promise<RunningPeer>
 }
 
 async function measure(
-  scenario: Scenario,
+  query: BenchQuery,
   { server, facts, database }: RunContext & Pick<BenchWorld, 'database'>,
   running: readonly RunningPeer[],
   { rounds, requests, connections, scale }: PeersOptions,
 ): Promise<void> {
-  const { key, query, variables } = scenario.operation(facts) as PeerOperation & { key: QueryKey };
-  const own = await targetOf(server, 'cold', { query, variables });
+  const own = await targetOf(server, 'cold', query);
   const sides: Side[] = [{ name: ours, target: own.target }];
-  const pages = Math.min(50, Math.floor(scale / 100) - 1);
+  const pages = pagesBeforeDeepOne(scale);
   for (const each of running) {
     sides.push(
-      await sideOf(each, key, { facts, pages, organizationId: database.organizationId, expected: own.answer }),
+      await sideOf(each, query.key, { facts, pages, organizationId: database.organizationId, expected: own.answer }),
     );
   }
-  process.stderr.write(`${scenario.name}: ${connections} connections, ${rounds} rounds\n`);
+  process.stderr.write(`${query.name}: ${connections} connections, ${rounds} rounds\n`);
   await warmUp(sides);
   const turns = await measureInTurns(sides, rounds, ({ target }) => runClosedLoop(target, connections, { requests }));
   for (const [name, each] of turns) {
@@ -107,7 +106,7 @@ async function measure(
       ? `; ours takes ${ratio.value.toFixed(2)} of it (${Math.min(...ratio.rounds).toFixed(2)} to ${Math.max(...ratio.rounds).toFixed(2)})`
       : '';
     console.log(
-      `${scenario.name}, ${name}: ${cpuMicroseconds?.toFixed(0)} µs, ${Math.round(requestsPerSecond)} req/s${part}`,
+      `${query.name}: ${name} ${cpuMicroseconds?.toFixed(0)} µs, ${Math.round(requestsPerSecond)} req/s${part}`,
     );
   }
 }

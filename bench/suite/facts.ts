@@ -3,6 +3,12 @@ import type { OwnServer } from './own-server.ts';
 import type { Facts } from './scenario.ts';
 
 const pageSize = 100;
+const deepestPage = 50;
+
+/** How many pages of 100 lie before the deep one of so many features. */
+export function pagesBeforeDeepOne(features: number): number {
+  return Math.min(deepestPage, Math.floor(features / pageSize) - 1);
+}
 
 /**
  * Asks our server for what operations are made of.
@@ -10,7 +16,7 @@ const pageSize = 100;
  */
 export async function gatherFacts({ ask }: OwnServer, features: number): Promise<Facts> {
   const pages = Math.floor(features / pageSize);
-  const list = await createFourQueries(ask, Math.min(50, pages - 1));
+  const list = await createFourQueries(ask, pagesBeforeDeepOne(features));
   const queries = Object.fromEntries(list.map((query) => [query.key, query])) as Facts['queries'];
   const { viewer, sites } = (await ask('{ viewer { id } sites(first: 1) { nodes { id } } }', {})) as {
     viewer: { id: string };

@@ -98,7 +98,8 @@ export class Connection {
 
   /**
    * Connects at the first statement. Rejects with the signal's reason as soon as the caller leaves; the statement is then
-   * cancelled, and `interruption` tells when that is over; in a pipeline it is left to itself. Rejects, too, when the connection is lost on the way.
+   * cancelled, and `interruption` tells when that is over; in a pipeline it is left to itself. Rejects, too, when the
+   * connection is lost on the way.
    * The strings of a caller's rows may be slices of the whole answer, which they keep in memory; nobody's are their own.
    */
   run<Row>(statement: Statement, values: readonly Value[], caller: Caller | null = null): Promise<Row[]> {

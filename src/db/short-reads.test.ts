@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import {
   featureList,
@@ -7,6 +8,7 @@ import {
 } from '../domains/features/queries.ts';
 import type { Database } from './database.ts';
 import type { PageRequest } from './list.ts';
+import { arg, statement } from './statement.ts';
 
 /** What the first statement says of its rows; null: it does not. */
 async function mostRowsOf(work: (database: Database) => Promise<unknown>): Promise<number | null> {
@@ -65,4 +67,11 @@ test('a page of each parent: as many rows as all of them', async () => {
 test.each([1, 2, 1_500])('%i rows by their ids: as many', async (count) => {
   expect(await mostRowsOf((database) => listFeaturesByIds(database, 'x', ids(count)))).toBe(count);
   expect(await mostRowsOf((database) => listFeaturesWithOwnersByIds(database, 'x', ids(count)))).toBe(count);
+});
+
+test('what a statement is bounded by is one of its arguments', () => {
+  const query = sql`select 1 as one where ${arg('id')}::text is not null limit ${arg('limit')}`;
+  expect(() => statement('one', query, { boundedBy: ['limits'] })).toThrow(
+    'one: expected to be bounded by some of id, limit',
+  );
 });

@@ -64,7 +64,7 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
     text,
     isPrepared: options.isPrepared ?? true,
     isRead: isReading,
-    mostRows: options.boundedBy && boundOf(options.boundedBy.map((argument) => parameters.indexOf(argument))),
+    mostRows: options.boundedBy && boundOf(name, parameters, options.boundedBy),
     organizationIndex,
     isPublic: options.isPublic ?? false,
     readTags: (values) => tagsOfReads(footprint, organizationOf(values), argumentOf(values)),
@@ -120,7 +120,14 @@ function isRead(text: string): boolean {
   return /^\s*(?:select|with)\b/i.test(text) && !/\b(?:insert|update|delete|merge|truncate|into|for)\b/i.test(text);
 }
 
-function boundOf(indices: readonly number[]): (values: readonly Value[]) => number {
+function boundOf(
+  name: string,
+  parameters: readonly string[],
+  boundedBy: readonly string[],
+): (values: readonly Value[]) => number {
+  const indices = boundedBy.map((argument) => parameters.indexOf(argument));
+  // What is not there would bound nothing, and a long statement pass for a short one.
+  if (indices.includes(-1)) throw new TypeError(`${name}: expected to be bounded by some of ${parameters.join(', ')}`);
   return (values) => {
     let bound = 1;
     for (const index of indices) {
