@@ -2,6 +2,7 @@
  * What a field's values become, all of them at once: a list of 20 features with 5 tests each is two calls, not 120, and a
  * promise belongs to a field, not to a value.
  */
+import { allOf } from '../all-of.ts';
 import { type Column, LeafColumn, ListColumn, PlacedColumn } from './columns.ts';
 import type { LeafText } from './leaf-text.ts';
 import { NotCompiled } from './not-compiled.ts';
@@ -49,7 +50,7 @@ export function completeLists(completeItems: Complete): Complete {
       return items.length;
     });
     const complete = (known: readonly unknown[]) => completeItems(known, run);
-    const completed = items.some(isPromise) ? Promise.all(items).then(complete) : complete(items);
+    const completed = items.some(isPromise) ? allOf(items).then(complete) : complete(items);
     return withColumn(completed, (column) => new ListColumn(ends, column));
   };
 }

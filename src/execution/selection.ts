@@ -18,6 +18,7 @@ import {
   TypeNameMetaFieldDef,
   visit,
 } from 'graphql';
+import { allOf } from '../all-of.ts';
 import { resolveAllOf } from '../schema/resolve-all-plugin.ts';
 import { type Column, ConstantColumn, ObjectColumn } from './columns.ts';
 import { completeAbstract } from './complete-abstract.ts';
@@ -105,7 +106,22 @@ function beginAll(
       return Promise.reject(error);
     }
   });
-  return isLater ? Promise.all(begun) : (begun as readonly Column[]);
+  return isLater ? settleLater(begun) : (begun as readonly Column[]);
+}
+
+/** Promise.all makes promises of columns that are there, too: 0.8 µs for seven columns and a promise, this 0.2. */
+function settleLater(begun: Completed[]): Promise<readonly Column[]> {
+  const places: number[] = [];
+  const later: Promise<Column>[] = [];
+  for (const [place, completed] of begun.entries()) {
+    if (!(completed instanceof Promise)) continue;
+    places.push(place);
+    later.push(completed);
+  }
+  return allOf(later).then((columns) => {
+    for (const [index, place] of places.entries()) begun[place] = columns[index]!;
+    return begun as readonly Column[];
+  });
 }
 
 function compileField(compiler: Compiler, parentType: GraphQLObjectType, nodes: readonly FieldNode[]): Selection {
@@ -159,7 +175,7 @@ function readProperty(parents: readonly unknown[], name: string): readonly unkno
 }
 
 function settled(values: readonly unknown[]): Values {
-  return values.some(isPromise) ? Promise.all(values) : values;
+  return values.some(isPromise) ? allOf(values) : values;
 }
 
 /** Arguments without variables are the same for all requests. */

@@ -3,6 +3,7 @@
  * the loader is asked once for each distinct key, not for each parent.
  */
 import type DataLoader from 'dataloader';
+import { allOf } from '../all-of.ts';
 import type { Context } from '../context.ts';
 import { deletedMeanwhile } from '../errors.ts';
 
@@ -74,6 +75,8 @@ export async function loadAll<Value>(
   loader: DataLoader<string, Value>,
   keys: readonly (string | null)[],
 ): Promise<(Value | null)[]> {
+  const [first] = keys;
+  if (keys.length === 1 && first != null) return [await loader.load(first)];
   const places = new Map<string, number>();
   const asked: Promise<Value>[] = [];
   for (const key of keys) {
@@ -81,6 +84,6 @@ export async function loadAll<Value>(
     places.set(key, asked.length);
     asked.push(loader.load(key));
   }
-  const values = await Promise.all(asked);
+  const values = await allOf(asked);
   return keys.map((key) => (key === null ? null : values[places.get(key)!]!));
 }

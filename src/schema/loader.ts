@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { allOf } from '../all-of.ts';
 import { type Context, requireViewer } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { NestedList, Page, PageRequest } from '../db/list.ts';
@@ -20,8 +21,37 @@ export type LoadMany<Result> = (
 export function createLoader<Result>(loadMany: LoadMany<Result>): (context: Context) => DataLoader<string, Result> {
   return perRequest((context: Context) => {
     const { organizationId } = requireViewer(context);
-    return new DataLoader((keys) => loadMany(context.database, organizationId, keys, context));
+    return new PrimedLoader((keys) => loadMany(context.database, organizationId, keys, context));
   });
+}
+
+/**
+ * Answers what it was primed with without a batch: DataLoader's own waits for the end of the tick, and takes 2 µs for it.
+ * What it was primed with is what one statement has found, for those who ask next, so no batch is torn apart.
+ */
+class PrimedLoader<Result> extends DataLoader<string, Result> {
+  #primed: Map<string, Promise<Result>> | null = null;
+
+  override load(key: string): Promise<Result> {
+    return this.#primed?.get(key) ?? super.load(key);
+  }
+
+  /** @param value no error */
+  override prime(key: string, value: Result): this {
+    this.#primed ??= new Map();
+    this.#primed.set(key, Promise.resolve(value));
+    return this;
+  }
+
+  override clear(key: string): this {
+    this.#primed?.delete(key);
+    return super.clear(key);
+  }
+
+  override clearAll(): this {
+    this.#primed = null;
+    return super.clearAll();
+  }
 }
 
 /** createLoader for rows looked up by their id: null where there is none. */
@@ -45,26 +75,29 @@ export function createJoinedRowLoader<Row extends { id: string }, Referenced ext
   listByIds: ListByIds<Joined<Row, Referenced>>,
   loaders: JoinedLoaders<Row, Referenced>,
 ): (context: Context) => DataLoader<string, Row | null> {
-  return createLoader((database, organizationId, ids, context) => {
-    const listRows: ListByIds<Row> = async () => {
-      const joined = await listByIds(database, organizationId, ids);
-      return joined.map(({ row, referenced }) => {
-        loaders.row(context).prime(row.id, row);
-        loaders.referenced(context).prime(referenced.id, referenced);
-        return row;
-      });
-    };
-    return loadRows(listRows)(database, organizationId, ids, context);
+  return createLoader(async (database, organizationId, ids, context) => {
+    const rowLoader = loaders.row(context);
+    const referencedLoader = loaders.referenced(context);
+    const rows: Row[] = [];
+    for (const { row, referenced } of await listByIds(database, organizationId, ids)) {
+      rowLoader.prime(row.id, row);
+      referencedLoader.prime(referenced.id, referenced);
+      rows.push(row);
+    }
+    return atEachId(ids, rows);
   });
 }
 
 /** Rows in the order of their ids: null where there is none. */
 export function loadRows<Row extends { id: string }>(listByIds: ListByIds<Row>): LoadMany<Row | null> {
-  return async (database, organizationId, ids) => {
-    const rows = await listByIds(database, organizationId, ids);
-    const byId = new Map(rows.map((row) => [row.id, row]));
-    return ids.map((id) => byId.get(id) ?? null);
-  };
+  return async (database, organizationId, ids) => atEachId(ids, await listByIds(database, organizationId, ids));
+}
+
+/** @param rows of these ids, in any order */
+function atEachId<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): (Row | null)[] {
+  if (ids.length === 1) return [rows[0] ?? null];
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? null);
 }
 
 /** createLoader for what an organization shows to everybody: one loader for each organization that a request names. */
@@ -112,7 +145,7 @@ function loadEach<Result>(
   loadMany: (parentIds: readonly string[]) => Promise<readonly Result[]>,
 ): Promise<Result[]> {
   const loader = byArguments(loaders, given, () => new DataLoader(loadMany));
-  return Promise.all(parentIds.map((parentId) => loader.load(parentId)));
+  return allOf(parentIds.map((parentId) => loader.load(parentId)));
 }
 
 function byArguments<Loader>(loaders: Map<string, Loader>, given: object, make: () => Loader): Loader {
