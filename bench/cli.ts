@@ -25,6 +25,10 @@ import { benchSemanticCache } from './semantic-cache.ts';
 import { benchStatements } from './statements.ts';
 import { benchSuite } from './suite/cli.ts';
 
+// What has been started or made by then is undone at the exit.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+
 program
   .name('npm run bench --')
   .enablePositionalOptions()

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { sha256Of } from '../src/http/trusted-documents/manifest.ts';
 import { findFreePort } from '../src/testing/free-port.ts';
+import { killAtExit } from '../src/testing/undo-at-exit.ts';
 import { startServer } from './faults/server-process.ts';
 import { createWorld, type World } from './faults/world.ts';
 import { createReport } from './inference/report.ts';
@@ -129,6 +130,7 @@ async function load(side: Side, method: Method, seconds: number): Promise<Figure
 async function startPlainServer(name: string, argument: string): Promise<{ child: ChildProcess; url: string }> {
   const file = fileURLToPath(new URL(`./${name}`, import.meta.url));
   const child = spawn(process.execPath, [file, argument], { stdio: ['ignore', 'pipe', 'inherit'] });
+  killAtExit(child);
   const [port] = await once(child.stdout!, 'data');
   return { child, url: `http://127.0.0.1:${String(port).trim()}/` };
 }

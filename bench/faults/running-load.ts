@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { killAtExit } from '../../src/testing/undo-at-exit.ts';
 import type { FromLoad, LoadOptions, LoadReport, Outcome, Tick } from './outcome.ts';
 
 export interface RunningLoad {
@@ -11,6 +12,7 @@ export interface RunningLoad {
 /** Starts the load in a process of its own. */
 export function startLoad(options: LoadOptions): RunningLoad {
   const child = fork(fileURLToPath(new URL('./load.ts', import.meta.url)), [JSON.stringify(options)]);
+  killAtExit(child);
   const ticks: Tick[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<LoadReport>();
   child.on('message', (message: FromLoad) => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { decodeCursor } from '../../src/db/cursor.ts';
 import { formatDateTime } from '../../src/db/time.ts';
 import { parseGlobalId } from '../../src/schema/global-id.ts';
+import { killAtExit } from '../../src/testing/undo-at-exit.ts';
 import { pin, serverCore } from '../process-cpu.ts';
 import type { BenchDatabase } from '../suite/bench-database.ts';
 import type { Target } from '../suite/closed-loop.ts';
@@ -33,6 +34,7 @@ export interface LimitServer {
 export async function startLimitServer({ url, organizationId }: BenchDatabase): Promise<LimitServer> {
   const file = fileURLToPath(new URL('./server.ts', import.meta.url));
   const child = spawn(process.execPath, [file, url, organizationId], { stdio: ['ignore', 'pipe', 'inherit'] });
+  killAtExit(child);
   const [port] = await once(child.stdout!, 'data');
   const origin = `http://127.0.0.1:${String(port).trim()}`;
   const pid = child.pid!;

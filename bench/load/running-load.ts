@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { killAtExit } from '../../src/testing/undo-at-exit.ts';
 import type { LoadOptions, Run, RunReport } from './run-report.ts';
 
 export interface OpenLoop {
@@ -12,6 +13,7 @@ export interface OpenLoop {
 /** Starts the load's process; resolves when it knows its requests. */
 export async function startOpenLoop(options: LoadOptions): Promise<OpenLoop> {
   const child = fork(fileURLToPath(new URL('./open-loop.ts', import.meta.url)));
+  killAtExit(child);
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`the load ended with ${code}`);
   });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findFreePort } from '../../src/testing/free-port.ts';
+import { killAtExit } from '../../src/testing/undo-at-exit.ts';
 import type { BenchQuery, QueryKey } from '../four-queries.ts';
 import { pin, serverCore } from '../process-cpu.ts';
 import { type BenchWorld, coldEnvironment, withBenchWorld, withOwnServer } from '../suite/bench-world.ts';
@@ -69,6 +70,7 @@ async function start(peer: Peer, { database }: BenchWorld): Promise<RunningPeer>
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );
+  killAtExit(child);
   const ended = once(child, 'exit');
   await Promise.race([
     once(child.stdout!, 'data'),

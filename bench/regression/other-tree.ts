@@ -3,6 +3,7 @@ import { mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StartupError } from '../../src/errors.ts';
+import { undoAtExit } from '../../src/testing/undo-at-exit.ts';
 
 /** Another version of this project in a folder of its own. */
 export interface OtherTree {
@@ -22,12 +23,17 @@ export function openOtherTree(ref: string): OtherTree {
   const root = join(folder, 'tree');
   git('worktree', 'add', '--detach', root, commit);
   symlinkSync(realpathSync('node_modules'), join(root, 'node_modules'));
+  const remove = () => {
+    git('worktree', 'remove', '--force', root);
+    rmSync(folder, { recursive: true });
+  };
+  const keep = undoAtExit(remove);
   return {
     root,
     commit,
     remove() {
-      git('worktree', 'remove', '--force', root);
-      rmSync(folder, { recursive: true });
+      keep();
+      remove();
     },
   };
 }

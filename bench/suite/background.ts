@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { killAtExit } from '../../src/testing/undo-at-exit.ts';
 import type { Target } from './closed-loop.ts';
 
 /** What can be sent to another process. */
@@ -13,6 +14,7 @@ export type BackgroundTarget = Pick<Target, 'url' | 'method' | 'body'> & { heade
 export async function startBackgroundLoad(target: Target, connections: number): Promise<() => Promise<void>> {
   const { url, method, headers, body } = target;
   const child = fork(fileURLToPath(new URL('./background-load.ts', import.meta.url)), [String(connections)]);
+  killAtExit(child);
   const wanted: BackgroundTarget = { url, method, headers: { ...headers }, ...(body !== undefined && { body }) };
   child.send(wanted);
   await once(child, 'message');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { startTestPostgres } from '../../src/testing/test-postgres.ts';
+import { undoAtExit } from '../../src/testing/undo-at-exit.ts';
 
 /** A Postgres of the bench's own, with data. */
 export interface BenchDatabase {
@@ -28,9 +29,12 @@ export async function startBenchDatabase(
 ): Promise<BenchDatabase> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
   const database = await startTestPostgres({ max_connections: '200' });
+  const removeDataDir = () => rmSync(dataDir, { recursive: true, force: true });
+  const keep = undoAtExit(removeDataDir);
   const remove = async () => {
+    keep();
     await database.remove();
-    rmSync(dataDir, { recursive: true, force: true });
+    removeDataDir();
   };
   try {
     await seed(database.url, features);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findFreePort } from './free-port.ts';
+import { undoAtExit } from './undo-at-exit.ts';
 
 export interface TestEdge {
   /** Such as http://127.0.0.1:41234. */
@@ -108,8 +109,7 @@ async function startEdge(
   const signal = (name: NodeJS.Signals) => {
     if (master.exitCode === null && master.signalCode === null) process.kill(-master.pid!, name);
   };
-  const endWithTests = () => signal('SIGKILL');
-  process.once('exit', endWithTests);
+  const keep = undoAtExit(() => signal('SIGKILL'));
   const kill = async () => {
     if (master.exitCode !== null || master.signalCode !== null) return;
     const ended = once(master, 'exit');
@@ -126,7 +126,7 @@ async function startEdge(
       master = await launch();
     },
     async stop() {
-      process.removeListener('exit', endWithTests);
+      keep();
       await kill();
       rmSync(folder, { recursive: true, force: true });
     },

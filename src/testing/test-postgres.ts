@@ -8,6 +8,7 @@ import { findPostgresBinaries, type PostgresBinaries } from '../db/embedded/bina
 import { DATABASE_NAME, DATABASE_USER, prepareCluster } from '../db/embedded/cluster.ts';
 import { type DatabaseUser, resolveDatabaseUser } from '../db/embedded/database-user.ts';
 import { findFreePort } from './free-port.ts';
+import { undoAtExit } from './undo-at-exit.ts';
 
 /** A Postgres of a test's own on a loopback port, to be broken. */
 export interface TestPostgres {
@@ -63,6 +64,11 @@ export async function startTestPostgres(
     signal('SIGKILL');
     await ended;
   };
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  const keep = undoAtExit(() => {
+    signal('SIGKILL');
+    removeFolder();
+  });
   await start();
   return {
     url,
@@ -72,8 +78,9 @@ export async function startTestPostgres(
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
     remove: async () => {
+      keep();
       await kill();
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+      removeFolder();
     },
   };
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findFreePort } from './free-port.ts';
+import { undoAtExit } from './undo-at-exit.ts';
 
 /** A redis-server of a test: real, empty, on a free port of loopback, without files. */
 export interface TestRedis {
@@ -31,8 +32,7 @@ export function hasRedisServer(): boolean {
 export async function startTestRedis(port?: number): Promise<TestRedis> {
   const chosenPort = port ?? (await findFreePort());
   let server = await launch(chosenPort);
-  const endWithTests = () => server.kill('SIGKILL');
-  process.once('exit', endWithTests);
+  const keep = undoAtExit(() => server.kill('SIGKILL'));
   const kill = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const ended = once(server, 'exit');
@@ -52,7 +52,7 @@ export async function startTestRedis(port?: number): Promise<TestRedis> {
       server = await launch(chosenPort);
     },
     async stop() {
-      process.removeListener('exit', endWithTests);
+      keep();
       await kill();
     },
   };
