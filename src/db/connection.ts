@@ -113,8 +113,8 @@ export class Connection {
       if (this.#readings.size === 0) this.#underWaySince = performance.now();
       const link = reading && this.#readings.add(reading);
       const onDeparture = () => {
-        if (!this.#isPipeline) this.#interrupt(query);
         reject(caller?.signal?.reason);
+        if (!this.#isPipeline) this.#interrupt(query);
       };
       caller?.onDeparture(onDeparture);
       const end = () => {

@@ -135,6 +135,16 @@ describe('a request that is over', () => {
     expect(pool.stats().open).toBe(0);
   });
 
+  test('before its statement is sent gets its own reason, not that of the connection it had', async () => {
+    makePool({ size: 1 });
+    const request = new AbortController();
+    const database = pool.within({ signal: request.signal, organizationId: 'x' });
+    const running = database.run(ofOrganization('select $1::text'), ['x']);
+    queueMicrotask(() => request.abort(new Error('over')));
+    await expect(running).rejects.toThrow('over');
+    expect(await pool.run(one, [])).toEqual([{ one: 1 }]);
+  });
+
   test('rolls its transaction back', async () => {
     makePool({ size: 1 });
     const request = new AbortController();
