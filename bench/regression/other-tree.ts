@@ -32,8 +32,8 @@ export function openOtherTree(ref: string): OtherTree {
     root,
     commit,
     remove() {
-      keep();
       remove();
+      keep();
     },
   };
 }

@@ -32,9 +32,9 @@ export async function startBenchDatabase(
   const removeDataDir = () => rmSync(dataDir, { recursive: true, force: true });
   const keep = undoAtExit(removeDataDir);
   const remove = async () => {
-    keep();
     await database.remove();
     removeDataDir();
+    keep();
   };
   try {
     await seed(database.url, features);

@@ -78,9 +78,9 @@ export async function startTestPostgres(
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
     remove: async () => {
-      keep();
       await kill();
       removeFolder();
+      keep();
     },
   };
 }
