@@ -26,7 +26,7 @@ export function createLoader<Result>(loadMany: LoadMany<Result>): (context: Cont
 }
 
 /**
- * Answers what it was primed with without a batch: DataLoader's own waits for the end of the tick, and takes 2 µs for it.
+ * Answers what it was primed with without a batch: DataLoader's own waits for the end of the tick (0.65 instead of 0.26 µs).
  * What it was primed with is what one statement has found, for those who ask next, so no batch is torn apart.
  */
 class PrimedLoader<Result> extends DataLoader<string, Result> {
