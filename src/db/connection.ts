@@ -20,6 +20,13 @@ export interface ConnectionEvents {
 /** How long a server may take to react to a cancel, or to a rollback, before its connection is given up. */
 export const interruptGraceMs = 1_000;
 
+/**
+ * What a pipeline runs has one plan for all values, but Postgres (18) plans a statement anew each time that it takes the values
+ * at hand for cheaper than others: with 100,000 features, those of a status rarer than the mean, 200 µs of its CPU for a page
+ * instead of 100.
+ */
+const keepPlans = 'set plan_cache_mode = force_generic_plan';
+
 /** A statement under way; the driver's cancel() drops the promise of the function it wraps, whose rejection would end the process. */
 type Query = postgres.PendingQuery<postgres.Row[]> & {
   /** null until the driver has sent it. */
@@ -74,6 +81,8 @@ export class Connection {
       socket: (address: SocketAddress) => this.#sockets.open(address),
     } as postgres.Options<Record<string, postgres.PostgresType>>;
     this.#client = typeof target === 'string' ? postgres(target, options) : postgres({ ...target, ...options });
+    // Ahead of all others. When it fails, so do they.
+    if (isPipeline) this.#client.unsafe(keepPlans).catch(() => {});
   }
 
   /** It cannot run anything any more. */

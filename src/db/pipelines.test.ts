@@ -144,6 +144,14 @@ describe('pipelines', () => {
     expect(pool.stats().open).toBeLessThanOrEqual(8);
   });
 
+  test('plan a statement once, whatever its values', async () => {
+    makePool(4);
+    const plans = shortRead(`select generic_plans, custom_plans from pg_prepared_statements
+      where statement = '${echo.text}' and $1 = $1`);
+    for (let number = 0; number < 10; number += 1) await request().run(echo, ['x', number]);
+    expect(await request().run(plans, ['x'])).toEqual([{ generic_plans: '10', custom_plans: '0' }]);
+  });
+
   test('leave connections to all else: long reads, those of nobody, and transactions', async () => {
     makePool(4);
     const pidOf = (rows: { pid: number }[]) => rows[0]!.pid;
