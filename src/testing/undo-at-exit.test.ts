@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isRunning } from './is-running.ts';
 
 let folder: string;
 
@@ -21,15 +22,6 @@ function runProgram(body: string): string {
     import { killAtExit, undoAtExit } from '${module}';
     ${body}`;
   return execFileSync(process.execPath, ['--input-type=module', '--eval', source], { encoding: 'utf8' });
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 test('a process that ends early kills its children and removes what it made, the latest first', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isRunning } from '../testing/is-running.ts';
 import { hasRedisServer, startTestRedis, type TestRedis } from '../testing/test-redis.ts';
 import { Client, clientsOf, figure, originOf, processesOf, runServer, type ServerRun } from '../testing/web-server.ts';
 
@@ -253,13 +254,4 @@ describe('the start of several processes', () => {
 function wordsOf(number: number): string {
   const words = ['good', 'bad', 'great', 'happy', 'sad', 'nice', 'hate', 'wrong'];
   return [...number.toString(8)].map((digit) => words[Number(digit)]).join(' ');
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
