@@ -123,6 +123,16 @@ describe.skipIf(!executable)('the report in a browser', { timeout: 60_000 }, () 
               [1e6, 492],
             ],
           },
+          {
+            name: 'CPU of a page',
+            unit: 'µs',
+            x: { kind: 'number', label: 'rows returned', isLogarithmic: false },
+            points: [
+              [6, 310],
+              [19, 340],
+              [630, 1_980],
+            ],
+          },
           { name: 'never sampled', unit: 'ms', points: [] },
         ],
       },
@@ -130,7 +140,12 @@ describe.skipIf(!executable)('the report in a browser', { timeout: 60_000 }, () 
     );
     await page.goto(pathToFileURL(file).href);
     const captions = await page.locator('figcaption').allTextContents();
-    expect(captions).toEqual(['memory, MiB', 'open sockets, sockets', 'CPU a request, µs, by rows stored']);
+    expect(captions).toEqual([
+      'memory, MiB',
+      'open sockets, sockets',
+      'CPU a request, µs, by rows stored',
+      'CPU of a page, µs, by rows returned',
+    ]);
     expect(await page.locator('figure').first().locator('.labels').innerText()).toMatch(/RSS\s+heap\s+budget 512/);
     expect(Math.min(...(await page.locator('canvas').evaluateAll(countInk, [10, 98, 201])))).toBeGreaterThan(100);
     expect(await page.locator('canvas').first().evaluateAll(countInk, [179, 38, 30])).not.toContain(0);

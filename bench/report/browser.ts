@@ -23,6 +23,7 @@ export const pageFunctions: readonly ((...parameters: never[]) => unknown)[] = [
   drawChart,
   plotOptions,
   xAxis,
+  apart,
   lineOf,
   rangeOf,
   formatX,
@@ -109,15 +110,26 @@ function plotOptions(chart: Chart, figure: HTMLElement, labels: HTMLElement): UP
 
 /** Ticks with a meaning each: shares of requests, whole units of time, the values measured where they are few. */
 function xAxis(x: XAxis, lines: readonly Line[]): UPlot.Axis {
-  const values = (_: UPlot, splits: number[]) => splits.map((at) => formatX(x, at));
+  const values = (_: UPlot, splits: (number | null)[]) => splits.map((at) => (at === null ? '' : formatX(x, at)));
   if (x.kind === 'nines') return { splits: [-Math.log10(0.5), 1, 2, 3, 3.7], values };
   if (x.kind === 'time') {
     const units = [1e3, 6e4, 36e5].flatMap((unit) => [1, 2, 5, 10, 15, 20, 30].map((many) => many * unit));
     return { incrs: [100, 200, 500, ...units], values, space: 45 };
   }
   const measured = [...new Set(lines.flatMap(({ points }) => points.map(([at]) => at)))].sort((a, b) => a - b);
-  if (measured.length <= 6) return { splits: measured, values, filter: (_, splits) => splits };
+  if (measured.length <= 6) return { splits: measured, values, filter: (_, s) => (x.isLogarithmic ? s : apart(s)) };
   return x.isLogarithmic ? { splits: (_, __, from, to) => steps(from, to), filter: (_, s) => s, values } : { values };
+}
+
+/** null for those whose text would lie over that of the one before. */
+function apart(splits: number[]): (number | null)[] {
+  const least = (splits.at(-1)! - splits[0]!) / 12;
+  let last = Number.NEGATIVE_INFINITY;
+  return splits.map((at) => {
+    if (at - last < least) return null;
+    last = at;
+    return at;
+  });
 }
 
 function lineOf({ points }: Line): UPlot.AlignedData {
