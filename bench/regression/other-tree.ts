@@ -27,13 +27,13 @@ export function openOtherTree(ref: string): OtherTree {
     git('worktree', 'remove', '--force', root);
     rmSync(folder, { recursive: true });
   };
-  const keep = undoAtExit(remove);
+  const cancelUndo = undoAtExit(remove);
   return {
     root,
     commit,
     remove() {
       remove();
-      keep();
+      cancelUndo();
     },
   };
 }

@@ -30,11 +30,11 @@ export async function startBenchDatabase(
   const dataDir = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
   const database = await startTestPostgres({ max_connections: '200' });
   const removeDataDir = () => rmSync(dataDir, { recursive: true, force: true });
-  const keep = undoAtExit(removeDataDir);
+  const cancelUndo = undoAtExit(removeDataDir);
   const remove = async () => {
     await database.remove();
     removeDataDir();
-    keep();
+    cancelUndo();
   };
   try {
     await seed(database.url, features);

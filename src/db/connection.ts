@@ -22,8 +22,8 @@ export const interruptGraceMs = 1_000;
 
 /**
  * What a pipeline runs has one plan for all values, but Postgres (18) plans a statement anew each time that it takes the values
- * at hand for cheaper than others: with 100,000 features, those of a status rarer than the mean, 200 µs of its CPU for a page
- * instead of 100.
+ * at hand for cheaper than others: with 100,000 features, a page of those of a status rarer than the mean, 197 µs of its CPU
+ * instead of 90, and 3,300 plans for 3,300 runs.
  */
 const keepPlans = 'set plan_cache_mode = force_generic_plan';
 
@@ -81,7 +81,7 @@ export class Connection {
       socket: (address: SocketAddress) => this.#sockets.open(address),
     } as postgres.Options<Record<string, postgres.PostgresType>>;
     this.#client = typeof target === 'string' ? postgres(target, options) : postgres({ ...target, ...options });
-    // Ahead of all others. When it fails, so do they.
+    // Ahead of all others; without it they are planned as on any connection.
     if (isPipeline) this.#client.unsafe(keepPlans).catch(() => {});
   }
 

@@ -109,7 +109,7 @@ async function startEdge(
   const signal = (name: NodeJS.Signals) => {
     if (master.exitCode === null && master.signalCode === null) process.kill(-master.pid!, name);
   };
-  const keep = undoAtExit(() => signal('SIGKILL'));
+  const cancelUndo = undoAtExit(() => signal('SIGKILL'));
   const kill = async () => {
     if (master.exitCode !== null || master.signalCode !== null) return;
     const ended = once(master, 'exit');
@@ -126,7 +126,7 @@ async function startEdge(
       master = await launch();
     },
     async stop() {
-      keep();
+      cancelUndo();
       await kill();
       rmSync(folder, { recursive: true, force: true });
     },

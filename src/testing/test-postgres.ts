@@ -65,7 +65,7 @@ export async function startTestPostgres(
     await ended;
   };
   const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-  const keep = undoAtExit(() => {
+  const cancelUndo = undoAtExit(() => {
     signal('SIGKILL');
     removeFolder();
   });
@@ -80,7 +80,7 @@ export async function startTestPostgres(
     remove: async () => {
       await kill();
       removeFolder();
-      keep();
+      cancelUndo();
     },
   };
 }

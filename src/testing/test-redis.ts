@@ -32,7 +32,7 @@ export function hasRedisServer(): boolean {
 export async function startTestRedis(port?: number): Promise<TestRedis> {
   const chosenPort = port ?? (await findFreePort());
   let server = await launch(chosenPort);
-  const keep = undoAtExit(() => server.kill('SIGKILL'));
+  const cancelUndo = undoAtExit(() => server.kill('SIGKILL'));
   const kill = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const ended = once(server, 'exit');
@@ -52,7 +52,7 @@ export async function startTestRedis(port?: number): Promise<TestRedis> {
       server = await launch(chosenPort);
     },
     async stop() {
-      keep();
+      cancelUndo();
       await kill();
     },
   };

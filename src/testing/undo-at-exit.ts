@@ -7,9 +7,9 @@ process.once('exit', () => {
 });
 
 /**
- * Has something pending when the process ends before it was, as by Ctrl-C: children that are killed, folders that are removed.
+ * Has something undone when the process ends before it was, as by Ctrl-C: children that are killed, folders that are removed.
  * @param undo nothing in it may wait
- * @returns to be called when it is not needed any more
+ * @returns cancels that, when it was undone in time
  */
 export function undoAtExit(undo: () => void): () => void {
   pending.add(undo);
