@@ -12,6 +12,9 @@ import { createRedis, type Redis } from './redis/client.ts';
 import type { Shutdown } from './shutdown.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
+/** Most answers are made in less. */
+const sharedAnswerTimeoutMs = 50;
+
 interface Process {
   config: Config;
   log: Logger;
@@ -49,7 +52,12 @@ export function openCache(
 function openSharedTier({ config, log, metrics, shutdown }: Process): SharedTier | undefined {
   if (config.redisUrl === undefined) return undefined;
   const connection = log.child({ connection: 'answers' });
-  const redis = createRedis({ url: config.redisUrl, log: connection, registry: new Registry() });
+  const redis = createRedis({
+    url: config.redisUrl,
+    log: connection,
+    registry: new Registry(),
+    commandTimeoutMs: sharedAnswerTimeoutMs,
+  });
   shutdown.onEnd(async () => redis.close());
   const { onSharedRead: onRead, onSharedWrite: onWrite, onWait } = metrics.cache;
   return new SharedTier({ redis, deployment: codeHashOf(import.meta.dirname), onRead, onWrite, onWait });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
@@ -214,6 +215,23 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
     expect(reader.log.hasChangedSince(since, ['x'])).toBe(true);
     await server.kill();
     expect(await changeEverything(reader.redis, key)).toBe(false);
+  });
+
+  // As on a machine that is busy: who goes on without it has more to do than before, and drops all that was kept.
+  test('a Redis that is late is waited for', async () => {
+    const [writer, reader] = await Promise.all([follow(), follow()]);
+    const since = await known(reader);
+    await known(writer);
+    server.freeze();
+    const [appended, position] = [writer.log.append(['a']), reader.log.catchUp()];
+    await delay(100);
+    server.thaw();
+    await appended;
+    expect(await position).not.toBeNull();
+    await known(reader);
+    expect(reader.log.hasChangedSince(since, ['a'])).toBe(true);
+    expect(reader.log.hasChangedSince(since, ['b'])).toBe(false);
+    expect([writer.following, reader.following]).toEqual([[], []]);
   });
 
   test('a Redis that hangs for a moment delays a change, and loses none', async () => {

@@ -102,8 +102,8 @@ describe.skipIf(!hasRedisServer())('the Redis client', () => {
     expect(await timeToAnswer(redis)).toBeLessThan(recoveryMs);
   });
 
-  // 600 ms: the connection lasts. 4 s: it is given up, and new ones connect to a server that does not speak.
-  test.each([600, 4_000])('frozen for %i ms: the first few wait, no others', async (frozenMs) => {
+  // 900 ms: the connection lasts. 4 s: it is given up, and new ones connect to a server that does not speak.
+  test.each([900, 4_000])('frozen for %i ms: the first few wait, no others', async (frozenMs) => {
     const server = await startServer();
     const { redis, registry } = connect(server.url);
     await timeToAnswer(redis);

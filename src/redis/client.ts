@@ -7,7 +7,7 @@ import { StartupError } from '../errors.ts';
 // Why these: a frozen Redis gets no more than breakAfterFailures commands; then the breaker keeps the socket silent for
 // longer than deadSocketMs, so that the socket's idle timer ends it and a new one is tried. A Redis that is back is
 // found within connectTimeoutMs + reconnectMaxMs, under 2 s.
-const commandTimeoutMs = 50;
+const defaultCommandTimeoutMs = 250;
 const breakAfterFailures = 3;
 const halfOpenAfterMs = 1_200;
 const pingIntervalMs = 300;
@@ -49,7 +49,7 @@ export interface Redis {
   /** Whether a command would be sent now. */
   readonly isUp: boolean;
   /**
-   * Runs commands that are good for nothing after 50 ms. One that is late may still have been done.
+   * Runs commands that are good for nothing after commandTimeoutMs. One that is late may still have been done.
    * @throws RedisUnavailable, at once while there is no connection or Redis has not answered lately
    */
   run<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
@@ -62,6 +62,11 @@ export interface RedisOptions {
   url: string;
   log: Logger;
   registry: Registry;
+  /**
+   * Default: 250. On a machine that is busy a Redis that is well answers after 50 ms now and then, and who goes on without it
+   * executes what is kept, which makes the machine busier: it did not come back from that.
+   */
+  commandTimeoutMs?: number;
 }
 
 /**
@@ -69,7 +74,8 @@ export interface RedisOptions {
  * own: only `run` says that Redis is away.
  * @throws StartupError for a URL that names no server
  */
-export function createRedis({ url, log, registry }: RedisOptions): Redis {
+export function createRedis(options: RedisOptions): Redis {
+  const { url, log, registry, commandTimeoutMs = defaultCommandTimeoutMs } = options;
   const closing = new AbortController();
   const client = connectTo(url, closing.signal);
   const countFailure = createMetrics(registry, () => isUp());
@@ -92,7 +98,7 @@ export function createRedis({ url, log, registry }: RedisOptions): Redis {
       // One command probes a Redis that did not answer; cockatiel would let the others wait for it.
       if (breaker.state === CircuitState.HalfOpen) throw fail('open');
       try {
-        return await breaker.execute(() => beforeDeadline(work(client)));
+        return await breaker.execute(() => beforeDeadline(work(client), commandTimeoutMs));
       } catch (error) {
         throw fail(reasonOf(error), error);
       }
@@ -140,9 +146,9 @@ class DeadlineError extends Error {}
  * Rejects when the answer is late. The step after the timer lets the event loop read its sockets first: after a pause
  * of this process an answer may lie there already, and is not late.
  */
-function beforeDeadline<T>(answer: Promise<T>): Promise<T> {
+function beforeDeadline<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => setImmediate(() => reject(new DeadlineError())), commandTimeoutMs);
+    const timer = setTimeout(() => setImmediate(() => reject(new DeadlineError())), timeoutMs);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
