@@ -4,7 +4,7 @@ import { matchRatios } from './compare-kept.ts';
 import { judgeFigure } from './compared-figure.ts';
 
 const latency = { p50Ms: 1, p95Ms: 2, p99Ms: 3, maxMs: 4, distributionMs: [] };
-const ours: Figures = { requestsPerSecond: 1_000, cpuMicroseconds: 900, latency, errors: 0 };
+const ours: Figures = { requestsPerSecond: 1_000, cpuMicroseconds: 900, latency, shed: 0 };
 const options = { falseAlarms: 0.01, ignored: 0.1 };
 
 test('ratios are matched by scenario, load and name; others than of CPU and requests are left out', () => {

@@ -64,14 +64,14 @@ test('what is over its budget is said in words, beside the budget', async () => 
   expect(textOf(await write(result, checks))).toContain('All of 3 budgets met.');
 });
 
-test('what could not be measured is a dash; errors are counted in words', async () => {
+test('what could not be measured is a dash; what was shed is told', async () => {
   const result = createSampleResult();
   result.scenarios = [{ ...result.scenarios[0]!, limits: [], ratios: [], series: [] }];
-  result.scenarios[0]!.ours = { ...result.scenarios[0]!.ours, cpuMicroseconds: null, errors: 3 };
+  result.scenarios[0]!.ours = { ...result.scenarios[0]!.ours, cpuMicroseconds: null, shed: 3 };
   const page = await write({ ...result, commit: null });
   const text = textOf(page);
   expect(text).toContain('commit not known');
-  expect(text).toMatch(/1 connection, 10 s 3 errors 847 – 1\.\d\d /);
+  expect(text).toMatch(/1 connection, 10 s 3 shed 847 – 1\.\d\d /);
   expect(page.match(/<figure/g)).toHaveLength(1);
 });
 

@@ -61,7 +61,7 @@ function summary(scenarios: readonly (readonly [name: string, entries: readonly 
 }
 
 function summaryRow({ anchor, result: { load, ours, ratios } }: Entry): Html {
-  const failures = ours.errors > 0 ? html` <span class="over">${count(ours.errors, 'error')}</span>` : null;
-  return html`<tr><th scope="row"><a href="#${anchor}">${describeLoad(load)}</a>${failures}</th>${figureCells(ours, columns)}
+  const shed = ours.shed > 0 ? html` <span class="over">${ours.shed} shed</span>` : null;
+  return html`<tr><th scope="row"><a href="#${anchor}">${describeLoad(load)}</a>${shed}</th>${figureCells(ours, columns)}
 <td class="text">${ratioLines(ratios)}</td></tr>`;
 }

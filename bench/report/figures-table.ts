@@ -16,7 +16,7 @@ export const columns: readonly Column[] = [
 export const allColumns: readonly Column[] = [
   ...columns,
   ['max, ms', ({ latency }) => latency.maxMs],
-  ['errors', ({ errors }) => errors],
+  ['shed', ({ shed }) => shed],
 ];
 
 export function columnHeads(of: readonly Column[]): Html[] {

@@ -94,7 +94,7 @@ function createFigures(
   const mostPerSecond = connections === 1 ? 4e5 / cpuMicroseconds : 9.4e5 / cpuMicroseconds;
   const requestsPerSecond = Math.min(rate ?? Number.POSITIVE_INFINITY, mostPerSecond);
   const medianMs = rate === null ? (connections * 1_000) / requestsPerSecond : (2.4 * cpuMicroseconds) / 1_000;
-  return { requestsPerSecond, cpuMicroseconds, latency: createLatency(medianMs, random), errors: 0 };
+  return { requestsPerSecond, cpuMicroseconds, latency: createLatency(medianMs, random), shed: 0 };
 }
 
 /** Lognormal around the median, with a tail of pauses. */

@@ -71,7 +71,7 @@ async function timeStart(args: readonly string[], env: Record<string, string>, p
     const latency = new LatencyRecord();
     latency.record(tookMs);
     const cpuMicroseconds = Number.isNaN(cpu) ? null : cpu * 1e6;
-    return { requests: 1, requestsPerSecond: 1_000 / tookMs, cpuMicroseconds, latency };
+    return { requests: 1, shed: 0, requestsPerSecond: 1_000 / tookMs, cpuMicroseconds, latency };
   } finally {
     child.kill('SIGTERM');
     await ended;

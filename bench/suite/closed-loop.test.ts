@@ -42,6 +42,20 @@ test('an answer that is not 2xx fails it', async () => {
   await expect(runClosedLoop(target, 1, { requests: 10 })).rejects.toThrow(/[1-9]\d* not 2xx/);
 });
 
+test('what is shed is counted by itself where that may be, and fails it elsewhere', async () => {
+  let asked = 0;
+  const target = await serve((_request, response) => {
+    asked += 1;
+    if (asked % 2 === 1) response.end('good');
+    else response.writeHead(503).end('{"errors":[{"extensions":{"code":"OVERLOADED"}}]}');
+  });
+  const { requests, shed } = await runClosedLoop(target, 1, { requests: 10, mayShed: true });
+  expect({ requests, shed }).toEqual({ requests: 5, shed: 5 });
+  await expect(runClosedLoop(target, 1, { requests: 10 })).rejects.toThrow(/[1-9]\d* not 2xx/);
+  const broken = await serve((_request, response) => response.writeHead(503).end('another reason'));
+  await expect(runClosedLoop(broken, 1, { requests: 10, mayShed: true })).rejects.toThrow(/such as another reason/);
+});
+
 test('a server that is not there fails it', async () => {
   const target = await serve((_request, response) => response.end('good'));
   const nobody = { ...target, url: 'http://127.0.0.1:1/' };

@@ -38,6 +38,7 @@ export async function runConstantRate(target: Target, rate: number, seconds: num
     }
     return {
       requests: answered,
+      shed: 0,
       requestsPerSecond: answered / tookSeconds,
       cpuMicroseconds: Number.isNaN(spentSeconds) ? null : (spentSeconds * 1e6) / answered,
       latency,

@@ -98,6 +98,15 @@ test('who is not answered in time has timed out, sent or not, and the connection
   expect(25 - timedOut.length).toBeGreaterThan(0);
 });
 
+test('those who have waited too long are given up together, however many', async () => {
+  const { requests, run } = await loadOf(() => {}, { maxConnections: 1, timeoutMs: 100 });
+  await run([{ rate: 60_000, seconds: 0.05 }]);
+  expect(requests).toHaveLength(3_000);
+  expect(requests.every(({ isTimedOut }) => isTimedOut)).toBe(true);
+  // One by one, each a tick of a millisecond after the last, would take three seconds.
+  expect(Math.max(...requests.map(({ latencyMs }) => latencyMs))).toBeLessThan(1_500);
+});
+
 test('an answer whose connection ends is lost, and the next one is not', async () => {
   let asked = 0;
   const { requests, run } = await loadOf((request, response) => {

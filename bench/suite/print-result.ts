@@ -15,13 +15,14 @@ function loadOf({ load: { connections, rate } }: ScenarioResult): string {
   return rate === null ? `${connections} connections` : `${rate.toLocaleString('en')} req/s`;
 }
 
-function rowOf({ ours: { requestsPerSecond, cpuMicroseconds, latency }, ratios }: ScenarioResult) {
+function rowOf({ ours: { requestsPerSecond, shed, cpuMicroseconds, latency }, ratios }: ScenarioResult) {
   return {
     'req/s': Number(requestsPerSecond.toPrecision(3)),
     'CPU µs': cpuMicroseconds === null ? null : Number(cpuMicroseconds.toPrecision(3)),
     'p50 ms': round(latency.p50Ms),
     'p95 ms': round(latency.p95Ms),
     'p99 ms': round(latency.p99Ms),
+    ...(shed > 0 && { shed }),
     ...Object.fromEntries(ratios.map(({ name, value }) => [shortNameOf(name), round(value)])),
   };
 }

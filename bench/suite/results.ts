@@ -51,7 +51,8 @@ export interface Figures {
   /** Of the server's process, user and system; null where it cannot be known. */
   cpuMicroseconds: number | null;
   latency: Latency;
-  errors: number;
+  /** Requests that were refused, and are in no other figure. */
+  shed: number;
 }
 
 export interface Latency {

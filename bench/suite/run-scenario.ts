@@ -49,8 +49,8 @@ export function loadCount(scenario: Scenario, connections: readonly number[]): n
 
 /**
  * A scenario under all loads: as fast as so many connections can, and at a constant rate of half of the fastest of them.
- * A load in which a request failed or an answer was not the expected one is left out; all are when that happens before
- * the first load, or a limit's answer is not ours.
+ * With more connections than the budgets are for, requests may be shed. A load in which one failed or an answer was not the
+ * expected one is left out; all are when that happens before the first load, or a limit's answer is not ours.
  */
 export async function runScenario(
   scenario: Scenario,
@@ -115,7 +115,8 @@ async function runLoad(scenario: Scenario, sides: readonly Side[], run: LoadRun)
 }
 
 function runOnce(target: Side['target'], { connections, rate, seconds }: Load) {
-  return rate === null ? runClosedLoop(target, connections, { seconds }) : runConstantRate(target, rate, seconds);
+  if (rate !== null) return runConstantRate(target, rate, seconds);
+  return runClosedLoop(target, connections, { seconds, mayShed: connections > budgetConnections });
 }
 
 function ratiosOf(turns: Turns, limit: string, { cpuBudget }: Scenario, load: Load): Ratio[] {

@@ -12,7 +12,7 @@ const side = (name: string): Side => ({
 function figures(cpuMicroseconds: number | null): LoadFigures {
   const latency = new LatencyRecord();
   latency.record(cpuMicroseconds ?? 1);
-  return { requests: 1, requestsPerSecond: 1_000 / (cpuMicroseconds ?? 1), cpuMicroseconds, latency };
+  return { requests: 1, shed: 0, requestsPerSecond: 1_000 / (cpuMicroseconds ?? 1), cpuMicroseconds, latency };
 }
 
 test('the sides take turns in each round', async () => {

@@ -42,7 +42,7 @@ export async function measureInTurns(
   return turns;
 }
 
-/** Medians of the rounds; latencies of all of them together. */
+/** Medians of the rounds; latencies and what was shed of all of them together. */
 export function figuresOf(rounds: readonly LoadFigures[]): Figures {
   const latency = new LatencyRecord();
   for (const round of rounds) latency.add(round.latency);
@@ -51,7 +51,7 @@ export function figuresOf(rounds: readonly LoadFigures[]): Figures {
     requestsPerSecond: median(rounds.map(({ requestsPerSecond }) => requestsPerSecond)),
     cpuMicroseconds: cpu.every((each) => each !== null) ? median(cpu) : null,
     latency: latency.summary(),
-    errors: 0,
+    shed: rounds.reduce((sum, { shed }) => sum + shed, 0),
   };
 }
 

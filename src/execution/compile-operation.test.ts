@@ -8,7 +8,7 @@ import {
   parse,
   validate,
 } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Context, createContext, type Dependencies, type Viewer } from '../context.ts';
 import { createCachedEngine } from '../inference/prediction-cache.ts';
 import { encodeGlobalId } from '../schema/global-id.ts';
@@ -222,11 +222,43 @@ describe('what is left to graphql', () => {
     const [node] = operation.selectionSet.selections as [FieldNode];
     const infoOf = (typename: string, field: string) => {
       const type = schema.getType(typename) as GraphQLObjectType;
-      return resolveInfoOf({ ...scope, operation }, type, type.getFields()[field]!, [node]);
+      return resolveInfoOf({
+        scope: { ...scope, operation },
+        parentType: type,
+        field: type.getFields()[field]!,
+        nodes: [node],
+      });
     };
     const run = { schema, operation, context: await newContext(), variables: scope.variables };
     expect(infoOf('Query', 'viewer')(run).path).toEqual({ prev: undefined, key: 'again', typename: 'Query' });
     expect(() => infoOf('User', 'name')(run).path).toThrow('User.name wants its path');
+  });
+
+  test('a resolver is told what graphql tells it', async () => {
+    const text = 'query Told($id: ID!) { feature(id: $id) { ...Part } } fragment Part on Feature { name }';
+    const names = ['fieldName', 'fieldNodes', 'returnType', 'parentType', 'path', 'schema', 'operation'] as const;
+    const told: unknown[] = [];
+    const signals: unknown[] = [];
+    const field = schema.getQueryType()!.getFields().feature!;
+    const { resolve } = field;
+    field.resolve = (parent, args, context, info) => {
+      const fragments = Object.keys(info.fragments);
+      const given = names.map((name) => info[name]);
+      told.push([...given, fragments, info.rootValue, info.variableValues.coerced, args]);
+      signals.push(info.getAbortSignal());
+      return resolve!(parent, args, context, info);
+    };
+    onTestFinished(() => {
+      field.resolve = resolve;
+    });
+    const document = parse(text);
+    const variableValues = { id: 'RmVhdHVyZTo=' };
+    const contextValue = await newContext();
+    await execute({ schema, document, contextValue, variableValues });
+    await compileOperation(schema, document, getOperationAST(document)!)!(contextValue, variableValues);
+    expect(told).toHaveLength(2);
+    expect(told[1]).toEqual(told[0]);
+    expect(signals[1]).toBe(contextValue.signal);
   });
 });
 

@@ -134,7 +134,7 @@ function compileField(compiler: Compiler, parentType: GraphQLObjectType, nodes: 
   const field = parentType.getFields()[name];
   if (!field) throw new NotCompiled(`${parentType.name} has no field ${name}`);
   const resolveAll = resolveAllOf(field);
-  const infoOf = resolveInfoOf(compiler, parentType, field, nodes);
+  const infoOf = resolveInfoOf({ scope: compiler, parentType, field, nodes });
   const output = { compiler, nodes, infoOf, mayRepeat: resolveAll !== null };
   const complete = compileOutput(output, field.type);
   const argumentsOf = compileArguments(field, node);
@@ -178,8 +178,12 @@ function settled(values: readonly unknown[]): Values {
   return values.some(isPromise) ? allOf(values) : values;
 }
 
+/** Of most fields: an object for each would be kept with each document. */
+const noArguments = Object.freeze({});
+
 /** Arguments without variables are the same for all requests. */
 function compileArguments(field: GraphQLField<unknown, unknown>, node: FieldNode): (run: Run) => object {
+  if (field.args.length === 0) return () => noArguments;
   let hasVariables = false;
   for (const argument of node.arguments ?? []) {
     visit(argument, {
