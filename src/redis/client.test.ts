@@ -204,6 +204,22 @@ describe.skipIf(!hasRedisServer())('the Redis client', () => {
     expect(await answer).toBe('PONG');
   });
 
+  test('a process that is short of its core gives Redis as many turns as another', async () => {
+    const server = await startServer();
+    const { redis } = connect(server.url);
+    await timeToAnswer(redis);
+    server.freeze();
+    const answer = redis.run((client) => client.ping());
+    // As long as the deadline, in three turns.
+    for (let turn = 0; turn < 3; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const untilMs = performance.now() + 90;
+      while (performance.now() < untilMs);
+    }
+    server.thaw();
+    expect(await answer).toBe('PONG');
+  });
+
   test('the process ends after close(), whatever Redis does', async () => {
     const server = await startServer();
     server.freeze();

@@ -8,6 +8,7 @@ import { StartupError } from '../errors.ts';
 // longer than deadSocketMs, so that the socket's idle timer ends it and a new one is tried. A Redis that is back is
 // found within connectTimeoutMs + reconnectMaxMs, under 2 s.
 const defaultCommandTimeoutMs = 250;
+const deadlineParts = 5;
 const breakAfterFailures = 3;
 const halfOpenAfterMs = 1_200;
 const pingIntervalMs = 300;
@@ -143,12 +144,21 @@ function createBreaker() {
 class DeadlineError extends Error {}
 
 /**
- * Rejects when the answer is late. The step after the timer lets the event loop read its sockets first: after a pause
- * of this process an answer may lie there already, and is not late.
+ * Rejects when the answer is late. The step after a timer lets the event loop read its sockets first: after a pause of this
+ * process an answer may lie there already, and is not late. And the time is waited for in parts, a late part being no longer
+ * than the others: a process that is short of its core for half a second, as while V8 marks a large heap beside it, needs
+ * several turns of its loop to send a command and to read what came.
  */
 function beforeDeadline<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => setImmediate(() => reject(new DeadlineError())), timeoutMs);
+    let partsLeft = deadlineParts;
+    const waitOn = () => {
+      partsLeft -= 1;
+      if (partsLeft < 0) setImmediate(() => reject(new DeadlineError()));
+      else timer = setTimeout(waitOn, timeoutMs / deadlineParts);
+    };
+    let timer: NodeJS.Timeout | undefined;
+    waitOn();
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
