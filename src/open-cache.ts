@@ -12,7 +12,7 @@ import { createRedis, type Redis } from './redis/client.ts';
 import type { Shutdown } from './shutdown.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
-/** Most answers are made in less. */
+/** What others have kept is worth no longer wait: it can be made. */
 const sharedAnswerTimeoutMs = 50;
 
 interface Process {

@@ -20,7 +20,7 @@ export interface CountedServers {
 }
 
 /** Small windows are many: each has more of what is not the request's own, and some of them nothing of it. */
-const windowsOf = (requests: number): number => (requests < 3 ? 20 : 5);
+const windowsOf = (requests: number): number => (requests < 50 ? 20 : 5);
 /** What a window is to see: so much that a reading's own share is small, and no more requests than that takes. */
 const windowWork = { calls: 400_000, allocatedBytes: 15_000_000 };
 const usualMost = { work: 100, allocations: 400 };
