@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const moduleUrl = new URL('./garbage-collection.ts', import.meta.url).href;
@@ -31,4 +32,17 @@ test('what is old is collected when it has grown by half', () => {
   };
   expect(growth(true)).toBeLessThan(2);
   expect(growth(false)).toBeGreaterThan(3);
+});
+
+test('"npm start" keeps the young generation small, however much of it lives', () => {
+  const script = `import { getHeapSpaceStatistics } from 'node:v8';
+    const living = [];
+    for (let made = 0; made < 5_000_000; made++) living[made % 50_000] = { made, parts: [made] };
+    const { space_size } = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
+    console.log(living.length && space_size / 2 ** 20);`;
+  const sizeMib = (flags: readonly string[]) =>
+    Number(execFileSync(process.execPath, [...flags, '--input-type=module', '-e', script], { encoding: 'utf8' }));
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { start: string } };
+  expect(sizeMib(scripts.start.split(' ').filter((word) => word.startsWith('--')))).toBeLessThanOrEqual(32);
+  expect(sizeMib([])).toBeGreaterThan(32);
 });
