@@ -1,4 +1,5 @@
 /** Both mixes with their writes for a long time: whether memory, handles and delays stay what they are. */
+import { defaultCacheBytes } from '../../src/config.ts';
 import { createReport } from '../inference/report.ts';
 import { describeEndurance } from './endurance-report.ts';
 import { type LoadedServer, leftOvers, startLoadedServer } from './loaded-server.ts';
@@ -39,7 +40,6 @@ export interface EnduranceResult {
 }
 
 const maxConnections = 256;
-const cacheBytes = 64 * 2 ** 20;
 const warmUpSeconds = 20;
 /** Of samples; fewer are less than a second apart in a short run. */
 const sampleCount = 240;
@@ -57,7 +57,7 @@ export async function benchEndurance(options: EnduranceOptions): Promise<void> {
       cachedShare: cachedRate / (cachedRate + uncachedRate),
       maxConnections,
       preloads: [probeModule, ...(plantLeak ? [new URL('./leak.ts', import.meta.url)] : [])],
-      environment: { RESPONSE_CACHE_BYTES: String(cacheBytes) },
+      environment: { RESPONSE_CACHE_BYTES: String(defaultCacheBytes) },
     });
     try {
       const probe = await openProbe(loaded.server.pid);
