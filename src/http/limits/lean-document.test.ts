@@ -1,6 +1,14 @@
 import { buildSchema, parse, print, Token, validate } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
+import { readConfig } from '../../config.ts';
+import { schema } from '../../schema/index.ts';
+import { createDocumentCaches } from './document-cache.ts';
 import { leaveParserOut } from './lean-document.ts';
+import { createLimitMetrics } from './limit-metrics.ts';
+import { useLimits } from './use-limits.ts';
 
 const text = `query Two($id: ID = "x", $ids: [ID!] = ["a", "b"]) @live {
   first: feature(id: $id, with: { one: 1, list: [1, 2] }) { name ...F @skip(if: true) }
@@ -24,13 +32,26 @@ test('no token is left, and all else is as it was', () => {
 });
 
 test('errors still say where', () => {
-  const schema = buildSchema('type Query { feature: Feature } type Feature { name: String }');
+  const features = buildSchema('type Query { feature: Feature } type Feature { name: String }');
   const placesIn = (document: ReturnType<typeof parse>) =>
-    validate(schema, document).map(({ message, locations }) => ({ message, locations }));
+    validate(features, document).map(({ message, locations }) => ({ message, locations }));
   const places = placesIn(leaveParserOut(parse(text)));
   expect(places).toEqual(placesIn(parse(text)));
   expect(places).toContainEqual({
     message: 'Cannot query field "unknown" on type "Query".',
     locations: [{ line: 3, column: 18 }],
   });
+});
+
+test('what the parser keeps has none', async () => {
+  const caches = createDocumentCaches();
+  const { limits } = readConfig({ NODE_ENV: 'test' });
+  const limitMetrics = createLimitMetrics(new Registry());
+  const plugins = [useLimits({ limits, limitMetrics, log: pino({ level: 'silent' }) })];
+  const yoga = createYoga({ schema, parserAndValidationCache: caches, plugins, logging: false });
+  const headers = { 'content-type': 'application/json' };
+  await yoga.fetch('http://test/graphql', { method: 'POST', headers, body: '{"query":"{ __typename }"}' });
+  expect([...caches.documentCache.values()].map((kept) => [print(kept), holdsToken(kept)])).toEqual([
+    ['{\n  __typename\n}', false],
+  ]);
 });
