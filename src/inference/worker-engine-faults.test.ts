@@ -68,7 +68,6 @@ describe('a dying worker', () => {
     const engine = await startEngine(versions, { workerFile, onWorkerExit }, directory);
     const running = predictHeavy(engine, 512);
     await expect.poll(() => existsSync(join(directory, batchTaken)), { interval: 1 }).toBe(true);
-    await sleep(20); // the thread is in the run, and reads no message
     const killed = engine.predict({ ...predictDoubling, rows: [valuesRow(poison)] });
     expect(await running).toHaveLength(512);
     expect((await killed)[0]).toMatchObject({ kind: 'failed' });
