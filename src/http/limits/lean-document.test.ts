@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { readConfig } from '../../config.ts';
 import { schema } from '../../schema/index.ts';
 import { createDocumentCaches } from './document-cache.ts';
-import { leaveParserOut } from './lean-document.ts';
+import { stripParserState } from './lean-document.ts';
 import { createLimitMetrics } from './limit-metrics.ts';
 import { useLimits } from './use-limits.ts';
 
@@ -24,7 +24,7 @@ function holdsToken(value: unknown, seen = new Set<unknown>()): boolean {
 }
 
 test('no token is left, and all else is as it was', () => {
-  const lean = leaveParserOut(parse(text));
+  const lean = stripParserState(parse(text));
   expect(holdsToken(parse(text))).toBe(true);
   expect(holdsToken(lean)).toBe(false);
   expect(JSON.stringify(lean)).toBe(JSON.stringify(parse(text)));
@@ -35,7 +35,7 @@ test('errors still say where', () => {
   const features = buildSchema('type Query { feature: Feature } type Feature { name: String }');
   const placesIn = (document: ReturnType<typeof parse>) =>
     validate(features, document).map(({ message, locations }) => ({ message, locations }));
-  const places = placesIn(leaveParserOut(parse(text)));
+  const places = placesIn(stripParserState(parse(text)));
   expect(places).toEqual(placesIn(parse(text)));
   expect(places).toContainEqual({
     message: 'Cannot query field "unknown" on type "Query".',

@@ -1,4 +1,4 @@
-import type { ASTNode, DocumentNode, Location, Token } from 'graphql';
+import type { ASTNode, DocumentNode } from 'graphql';
 
 /**
  * Lets a document that was just parsed go of what only its parser needs: the tokens, which its places in the text refer to,
@@ -7,27 +7,25 @@ import type { ASTNode, DocumentNode, Location, Token } from 'graphql';
  * are compiled once (`src/execution/selection.ts`).
  * @returns the same document
  */
-export function leaveParserOut(document: DocumentNode): DocumentNode {
-  leaveOut(document);
+export function stripParserState(document: DocumentNode): DocumentNode {
+  strip(document);
   return document;
 }
 
-type Parsed = Record<string, unknown> & { loc?: { -readonly [Key in keyof Location]: Location[Key] | null } };
+type Parsed = Record<string, unknown> & { loc?: object };
 
-function leaveOut(node: ASTNode): void {
+function strip(node: ASTNode): void {
   const parsed = node as unknown as Parsed;
   for (const key in parsed) {
     const value = parsed[key];
     if (key === 'loc' || typeof value !== 'object' || value === null) continue;
     if (!Array.isArray(value)) {
-      leaveOut(value as ASTNode);
+      strip(value as ASTNode);
       continue;
     }
-    for (const item of value) leaveOut(item);
+    for (const item of value) strip(item);
     // By pushing the first item a list gets room for 17.
     parsed[key] = value.slice();
   }
-  if (parsed.loc) Object.assign(parsed.loc, noTokens);
+  if (parsed.loc) Object.assign(parsed.loc, { startToken: null, endToken: null });
 }
-
-const noTokens: { startToken: Token | null; endToken: Token | null } = { startToken: null, endToken: null };

@@ -14,7 +14,7 @@ import type { Limits } from '../../config.ts';
 import { tooComplex } from '../../errors.ts';
 import { requestIdOf } from '../request-id.ts';
 import { type DocumentSize, measureDocument } from './document-size.ts';
-import { leaveParserOut } from './lean-document.ts';
+import { stripParserState } from './lean-document.ts';
 import type { LimitMetrics } from './limit-metrics.ts';
 import { compileCost, type OperationCost } from './operation-cost.ts';
 
@@ -153,7 +153,7 @@ function createSizes(): (document: DocumentNode) => DocumentSize {
 /** The parser calls itself for each bracket: about 1,600 of them are more than its stack holds. */
 const parseShallow: typeof parse = (source, options) => {
   try {
-    return leaveParserOut(parse(source, options));
+    return stripParserState(parse(source, options));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new GraphQLError('Syntax Error: the document is nested too deeply to be read');
