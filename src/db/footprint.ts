@@ -135,7 +135,9 @@ function listOf(value: Value): readonly (string | number | boolean)[] {
 }
 
 // Written out where an alias or a common table expression stands in the way of the table itself.
-const rawTable = /\b(?:from|join|update|into|using)\s+(?:only\s+)?"?([a-z_]+)"?/gi;
+const namedToWrite = /\b(?:update|into)\s+(?:only\s+)?"?([a-z_]+)/gi;
+// Not a function, such as unnest(...), nor the word lateral.
+const namedToRead = /\b(?:from|join|using)\s+(?:only\s+|lateral\s+)?"?([a-z_]+)\b(?!"?\s*\()/gi;
 
 function tablesIn(query: SQL): string[] {
   return query.queryChunks.flatMap((chunk): string[] => {
@@ -145,6 +147,6 @@ function tablesIn(query: SQL): string[] {
     if (Array.isArray(chunk)) return chunk.flatMap((part) => (is(part, SQL) ? tablesIn(part) : []));
     const text = (chunk as { value?: unknown } | undefined)?.value;
     if (!Array.isArray(text)) return [];
-    return [...text.join('').matchAll(rawTable)].map(([, name]) => name!);
+    return [namedToWrite, namedToRead].flatMap((named) => [...text.join('').matchAll(named)].map(([, name]) => name!));
   });
 }

@@ -10,13 +10,6 @@ export type AnswerSource = 'hit' | 'l2' | 'stored';
 
 type KnownAnswer = Pick<Answer, 'etag' | 'madeAtMs' | 'expiresAtMs' | 'tags'>;
 
-/** What is the same for all who get the answer. */
-interface FixedValues {
-  /** Of each form of its body: the compressed ones are other bytes. */
-  readonly etags: Readonly<Record<ContentEncoding, string>>;
-}
-
-const fixedValues = new WeakMap<KnownAnswer, FixedValues>();
 const sharedControls = new WeakMap<KnownAnswer, readonly string[]>();
 const staleSeconds = 10;
 const ownControl = ['cache-control', 'private, no-cache'];
@@ -57,9 +50,9 @@ export function answerHeaders(answer: KnownAnswer, options: AnswerHeaderOptions)
   ];
 }
 
-/** The ETag of a form of the body, quoted as HTTP wants it. */
-export function etagOf(answer: KnownAnswer, encoding: ContentEncoding): string {
-  return fixedValuesOf(answer).etags[encoding];
+/** The ETag of a form of the body, quoted as HTTP wants it: the compressed ones are other bytes. */
+export function etagOf({ etag }: KnownAnswer, encoding: ContentEncoding): string {
+  return encoding === 'identity' ? etag : `${etag.slice(0, -1)}-${encoding}"`;
 }
 
 /**
@@ -74,18 +67,7 @@ export function formAtClient(
   if (method !== 'GET' || !ifNoneMatch) return null;
   const named = new Set(ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, '')));
   if (named.has('*')) return encoding;
-  const { etags } = fixedValuesOf(answer);
-  return [encoding, ...contentEncodings].find((form) => named.has(etags[form])) ?? null;
-}
-
-function fixedValuesOf(answer: KnownAnswer): FixedValues {
-  let fixed = fixedValues.get(answer);
-  if (fixed === undefined) {
-    const bare = answer.etag.slice(0, -1);
-    fixed = { etags: { identity: answer.etag, gzip: `${bare}-gzip"`, br: `${bare}-br"` } };
-    fixedValues.set(answer, fixed);
-  }
-  return fixed;
+  return [encoding, ...contentEncodings].find((form) => named.has(etagOf(answer, form))) ?? null;
 }
 
 /**
