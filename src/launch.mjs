@@ -1,7 +1,7 @@
 // Runs a TypeScript file, or a tool of node_modules (--bin), with the Node of package-lock.json, after installing what is
 // missing. Plain JavaScript without packages, for any Node >= 20: nothing else may be relied on before the installation.
 //
-//   node src/launch.mjs [options of Node] <file> [arguments]      node src/launch.mjs --bin <tool> [arguments]
+//   node src/launch.mjs <file> [arguments]      node src/launch.mjs --bin <tool> [arguments]
 import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -34,7 +34,7 @@ async function launch(args) {
   }
   if (args[0] === undefined || (args[0] === '--bin' && args[1] === undefined)) {
     throw new LaunchError(
-      'Usage: node src/launch.mjs [options of Node] <file> [arguments], or node src/launch.mjs --bin <tool> [arguments]',
+      'Usage: node src/launch.mjs <file> [arguments], or node src/launch.mjs --bin <tool> [arguments]',
     );
   }
   const lock = readPackages(lockFile);

@@ -269,5 +269,6 @@ async function fillInDemo({ log, shutdown }: Process, database: Pool, inference:
   }
 }
 
-tuneGarbageCollection();
-await main(readConfigOrExit('graphql'));
+const config = readConfigOrExit('graphql');
+tuneGarbageCollection({ keepsAnswers: config.responseCacheBytes > 0 });
+await main(config);

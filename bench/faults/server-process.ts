@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { killAtExit } from '../../src/testing/undo-at-exit.ts';
 
@@ -30,7 +28,7 @@ export async function startServer(
   environment: Record<string, string>,
   root = ownRoot,
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [...startFlags(root), '--import', preload, 'src/main.ts'], {
+  const child = spawn(process.execPath, ['--import', preload, 'src/main.ts'], {
     cwd: root,
     // Two arenas as by launch.mjs, through which users start it.
     env: { HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn', MALLOC_ARENA_MAX: '2', ...environment },
@@ -67,12 +65,6 @@ export async function startServer(
       return end;
     },
   };
-}
-
-/** What "npm start" of a version gives to Node itself. */
-export function startFlags(root = ownRoot): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
-  return scripts.start.split(' ').filter((word) => word.startsWith('--'));
 }
 
 /** Whether /readyz says so. */

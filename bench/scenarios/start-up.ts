@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findFreePort } from '../../src/testing/free-port.ts';
-import { startFlags } from '../faults/server-process.ts';
 import { cpuSeconds, pin, serverCore } from '../process-cpu.ts';
 import type { LoadFigures } from '../suite/closed-loop.ts';
 import { LatencyRecord } from '../suite/latency.ts';
@@ -35,7 +34,7 @@ export const startUp: Probe = {
     // Once before: what is read from the disk then is in memory afterwards.
     for (let round = -1; round < rounds; round += 1) {
       const port = await findFreePort();
-      const own = await timeStart([...startFlags(), 'src/main.ts'], { ...environment, PORT: String(port) }, port);
+      const own = await timeStart(['src/main.ts'], { ...environment, PORT: String(port) }, port);
       const barePort = await findFreePort();
       const bare = await timeStart(['bench/constant-server.ts', 'ok', String(barePort)], {}, barePort);
       if (round < 0) continue;
