@@ -172,7 +172,7 @@ export class AnswerCache {
     }
     const answer = this.#keep(key, {
       body: made.body,
-      etag: etagOf(made.body),
+      etag: etagOfBody(made.body),
       tags: made.tags,
       bytes: made.body.length,
       position: making.position,
@@ -209,7 +209,7 @@ export class AnswerCache {
 }
 
 /** Quoted as HTTP wants it, by JSON: a template, and a slice of a longer text, keep their parts beside them, 128 bytes. */
-function etagOf(body: Buffer): string {
+function etagOfBody(body: Buffer): string {
   return JSON.stringify(hash('sha256', body, 'buffer').toString('base64url', 0, etagBytes));
 }
 
