@@ -185,7 +185,7 @@ export class AnswerCache {
 
   #keep(key: string, found: Omit<Answer, 'keptUntilMs' | 'staleUntilMs'>): Answer {
     const { sharedTier, keepMs = sharedTier ? defaultKeepMs : Number.POSITIVE_INFINITY, staleMs } = this.#options;
-    // Written out, and whole milliseconds: with properties that are added to others, and fractions, an answer takes 100 bytes more.
+    // Written out, and whole milliseconds: properties added to others take 40 bytes beside the object, each number with a fraction 16.
     const answer: Answer = {
       body: found.body,
       etag: found.etag,
@@ -208,7 +208,7 @@ export class AnswerCache {
   }
 }
 
-/** Quoted as HTTP wants it, by JSON: a template, and a slice of a longer text, keep their parts beside them, 128 bytes. */
+/** Quoted as HTTP wants it, by JSON: a template, and a slice of a longer text, keep their parts beside them: 114 bytes. */
 function etagOfBody(body: Buffer): string {
   return JSON.stringify(hash('sha256', body, 'buffer').toString('base64url', 0, etagBytes));
 }

@@ -94,7 +94,8 @@ const exactLength = 8;
 
 /**
  * The answers with a tag. Those that went stay in it until they are the larger part: a Set, which gives up its space as late,
- * takes 60 bytes for each answer where this takes 8 to 24, and 150 to 230 where there are one or two, this 100.
+ * took 60 bytes for each answer of a tag that many have, and 150 to 230 for a tag of one or two (heap snapshot); by the sizes
+ * of V8's objects this takes 8 to 24, and 100.
  */
 class TagList<Kept extends { readonly answer: unknown }> {
   #entries: Kept[];
