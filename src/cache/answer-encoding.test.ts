@@ -8,8 +8,8 @@ function answer(text: string, { ageMs = 0, maxAgeMs = 5 * minuteMs, tags = ['a/b
   const madeAtMs = performance.now() - ageMs;
   const body = Buffer.from(text);
   const expiresAtMs = madeAtMs + maxAgeMs;
-  const kept = { keptUntilMs: expiresAtMs, staleUntilMs: expiresAtMs };
-  return { body, etag: '"e"', tags, position: '1-2', bytes: body.length, madeAtMs, expiresAtMs, ...kept };
+  const times = { madeAtMs, expiresAtMs, staleUntilMs: expiresAtMs };
+  return { body, etag: '"e"', tags, position: '1-2', bytes: body.length, ...times };
 }
 
 const page = (bytes: number) =>
@@ -64,6 +64,12 @@ describe('an answer as text', () => {
     '\u0000',
   ])('is not %j', async (text) => {
     expect(await decodeAnswer(text)).toBeNull();
+  });
+
+  test.each([500, 50_000])('of %i bytes that was cut off is none', async (bytes) => {
+    const text = await encodeAnswer(answer(page(bytes)));
+    expect(await decodeAnswer(text)).not.toBeNull();
+    expect(await decodeAnswer(text.slice(0, -4))).toBeNull();
   });
 
   test('that would be endless when it is decompressed is none', async () => {
