@@ -1,5 +1,5 @@
 /** The log of several processes: a stream in Redis, read on before anything that is kept is answered. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as endOfTurn, setTimeout as pause } from 'node:timers/promises';
 import { orNull, type Redis } from '../redis/client.ts';
 import type { AnswerPause } from './answer-pause.ts';
 import { type Change, ChangeHistory, type InvalidationLog, type Position, toPosition } from './invalidation-log.ts';
@@ -131,9 +131,13 @@ class RedisInvalidationLog implements InvalidationLog {
     this.#options.redis.client.off('reconnecting', this.#onLoss);
   }
 
-  /** One read at a time; who comes while one is under way needs the one after it. */
+  /**
+   * One read at a time; who comes while one is under way needs the one after it. That begins when all that lies in the
+   * sockets has been read: for 32 connections that ask for a hit at a time 3 to 6 % less CPU.
+   */
   async #readNext(before: Promise<unknown> | null): Promise<Position | null> {
     await before;
+    await endOfTurn();
     this.#reading = this.#nextReading;
     this.#nextReading = null;
     if (this.#loss !== null) return null;
