@@ -84,11 +84,17 @@ function createCheck(verify: TokenVerifier, { database, log }: AuthenticatorOpti
 
 function createTokenCount(registry: Registry | undefined): (result: TokenFault | 'cached' | 'checked') => void {
   if (!registry) return () => {};
-  const counter = new Counter({
+  // An addition to a number each; with labels it was 1 % of the CPU of a mix of hits.
+  const counts = new Map<string, number>();
+  new Counter({
     name: 'tributary_tokens_total',
     help: 'Requests with a token, by what came of it: cached, checked, or what was wrong.',
     labelNames: ['result'],
     registers: [registry],
+    collect() {
+      this.reset();
+      for (const [result, count] of counts) this.inc({ result }, count);
+    },
   });
-  return (result) => counter.inc({ result });
+  return (result) => counts.set(result, (counts.get(result) ?? 0) + 1);
 }

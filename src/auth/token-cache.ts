@@ -77,7 +77,7 @@ export function createTokenCache({ check, maxEntries = 10_000 }: TokenCacheOptio
   }
 
   return (token) => {
-    const key = hash('sha256', token, 'base64');
+    const key = hash('sha256', token, 'latin1');
     const nowMs = Date.now();
     const entry = good.get(key);
     if (!entry) {
