@@ -24,11 +24,13 @@ export function timedOperation(document: DocumentNode, operationName: string | n
 
 /** For operations that are executed without the plugin, into the same histograms. */
 export function createOperationTimes(registry: Registry, knownOperations: Known): ObserveOperation {
-  const histograms = createHistograms(registry, knownOperations);
-  const both = Object.values(histograms).map(({ histogram }) => histogram);
+  const { graphql_envelop_request_duration: requests, graphql_envelop_phase_execute: executions } = createHistograms(
+    registry,
+    knownOperations,
+  );
   return ({ name, type }, seconds) => {
-    const labels = { operation: nameOf(name, knownOperations), type };
-    for (const histogram of both) histogram.observe(labels, seconds);
+    requests.histogram.observe({ operation: nameOf(name, knownOperations), type }, seconds);
+    executions.histogram.observe({ type }, seconds);
   };
 }
 
@@ -54,18 +56,33 @@ export function useOperationMetrics(registry: Registry, knownOperations: Known) 
 }
 
 function createHistograms(registry: Registry, knownOperations: Known) {
-  const histogram = (name: string, help: string) =>
-    createHistogram<never, 'operation' | 'type'>({
+  const typeOf = (type: string | undefined) => type ?? 'unknown';
+  return {
+    graphql_envelop_request_duration: createHistogram<never, 'operation' | 'type'>({
       registry,
-      histogram: { name, help, labelNames: ['operation', 'type'], buckets: phaseSeconds },
+      histogram: {
+        name: 'graphql_request_seconds',
+        help: 'Time of an operation.',
+        labelNames: ['operation', 'type'],
+        buckets: phaseSeconds,
+      },
       fillLabelsFn: ({ operationName, operationType }) => ({
         operation: nameOf(operationName, knownOperations),
-        type: operationType ?? 'unknown',
+        type: typeOf(operationType),
       }),
-    });
-  return {
-    graphql_envelop_request_duration: histogram('graphql_request_seconds', 'Time of an operation.'),
-    graphql_envelop_phase_execute: histogram('graphql_execute_seconds', 'Time of execution.'),
+    }),
+    // By type only: execution is nearly all of a request's time, and 1,000 operations told twice were half of a page that
+    // takes 100 ms.
+    graphql_envelop_phase_execute: createHistogram<never, 'type'>({
+      registry,
+      histogram: {
+        name: 'graphql_execute_seconds',
+        help: 'Time of execution.',
+        labelNames: ['type'],
+        buckets: phaseSeconds,
+      },
+      fillLabelsFn: ({ operationType }) => ({ type: typeOf(operationType) }),
+    }),
   };
 }
 
