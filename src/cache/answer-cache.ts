@@ -16,8 +16,7 @@ export interface Answer extends KeptAnswer {
   /** performance.now() when it was made, and until when it may be answered. */
   readonly madeAtMs: number;
   readonly expiresAtMs: number;
-  /** Until when this process answers it without a look at the shared tier; and, while it is made anew, a little longer. */
-  readonly keptUntilMs: number;
+  /** Until when it may be answered while it is made anew. */
   readonly staleUntilMs: number;
 }
 
@@ -27,8 +26,6 @@ export interface AnswerCacheOptions {
   readonly maxBytes: number;
   /** What all processes keep. Default: each keeps its own answers only. */
   readonly sharedTier?: SharedTier | undefined;
-  /** How long an answer is given before the shared tier is asked again. Default: 60,000; without such a tier its whole time. */
-  readonly keepMs?: number;
   /** How long an expired answer may still be given while it is made anew. Default: 10,000. */
   readonly staleMs?: number;
   /** Where the outcomes of an operation are counted. */
@@ -40,7 +37,6 @@ export interface AnswerCacheOptions {
   readonly onRace?: () => void;
 }
 
-const defaultKeepMs = 60_000;
 const defaultStaleMs = 10_000;
 /** Of the hash: 24 characters. */
 const etagBytes = 18;
@@ -101,7 +97,7 @@ export class AnswerCache {
     if (position === null) return report('bypass', null);
     const kept = this.#memory.get(key);
     const now = performance.now();
-    if (kept && now < kept.keptUntilMs) return report('hit', kept);
+    if (kept && now < kept.expiresAtMs) return report('hit', kept);
     const making = this.#making.get(key);
     if (making && kept && now < kept.staleUntilMs) return report('stale', kept);
     if (making) {
@@ -130,7 +126,7 @@ export class AnswerCache {
 
   #peekNow(key: string, operation: OperationRecord): Answer | null {
     const kept = this.#memory.get(key);
-    return kept && performance.now() < kept.keptUntilMs ? this.#report('hit', operation, kept) : null;
+    return kept && performance.now() < kept.expiresAtMs ? this.#report('hit', operation, kept) : null;
   }
 
   close(): void {
@@ -183,8 +179,7 @@ export class AnswerCache {
     return answer;
   }
 
-  #keep(key: string, found: Omit<Answer, 'keptUntilMs' | 'staleUntilMs'>): Answer {
-    const { sharedTier, keepMs = sharedTier ? defaultKeepMs : Number.POSITIVE_INFINITY, staleMs } = this.#options;
+  #keep(key: string, found: Omit<Answer, 'staleUntilMs'>): Answer {
     // Written out, and whole milliseconds: properties added to others take 40 bytes beside the object, each number with a fraction 16.
     const answer: Answer = {
       body: found.body,
@@ -194,8 +189,7 @@ export class AnswerCache {
       position: found.position,
       madeAtMs: Math.floor(found.madeAtMs),
       expiresAtMs: Math.floor(found.expiresAtMs),
-      keptUntilMs: Math.floor(Math.min(found.expiresAtMs, performance.now() + keepMs)),
-      staleUntilMs: Math.floor(found.expiresAtMs + (staleMs ?? defaultStaleMs)),
+      staleUntilMs: Math.floor(found.expiresAtMs + (this.#options.staleMs ?? defaultStaleMs)),
     };
     this.#memory.set(key, answer);
     return answer;

@@ -93,8 +93,8 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
       expect(await later.ask('changed', make('new'))).toBe('new');
     });
 
-    test('is found there again when this process has kept it for its time', async () => {
-      const process = await start({ cache: { keepMs: 0 } });
+    test('is found there again when this process has no space for it', async () => {
+      const process = await start({ cache: { maxBytes: 1 } });
       await keep(process, 'k', 'same');
       expect(await process.ask('k', make('another'))).toBe('same');
       expect(process.outcomes).toEqual(['miss', 'l2']);
@@ -123,7 +123,7 @@ describe.skipIf(!hasRedisServer())('what all processes keep', () => {
     });
 
     test('that is made faster than Redis answers is not shared, nor looked for again', async () => {
-      const process = await start({ tier: { minMakingMs: 10_000 }, cache: { keepMs: 0 } });
+      const process = await start({ tier: { minMakingMs: 10_000 }, cache: { maxBytes: 1 } });
       await process.ask('k', make('x'));
       await process.ask('k', make('x'));
       expect([process.reads, process.writes, process.outcomes]).toEqual([['absent'], [], ['miss', 'miss']]);

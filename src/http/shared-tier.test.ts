@@ -15,7 +15,7 @@ describe.skipIf(!hasRedisServer())('an answer of the shared tier', () => {
   beforeAll(async () => {
     [redis, database] = await Promise.all([startTestRedis(), createTestDatabase(inject('postgres'))]);
     // Nothing stays in the process, so whatever is kept is in Redis.
-    process = await openCacheProcess({ url: redis.url, database: database.pool, cache: { keepMs: 0 } });
+    process = await openCacheProcess({ url: redis.url, database: database.pool, cache: { maxBytes: 1 } });
     app = await createTestApp({ cache: process.cache });
   });
 
