@@ -23,7 +23,7 @@ beforeEach(() => {
     checks.push(token);
     return fault ?? { viewer, expiresAtMs };
   };
-  cache = createTokenCache({ check, maxEntries: 3 });
+  cache = createTokenCache({ check, maxBytes: 1_500 });
 });
 
 afterEach(() => {
@@ -54,6 +54,13 @@ describe('a token', () => {
     await cache('d');
     expect(['a', 'c', 'd'].map(known)).toEqual([viewer, viewer, viewer]);
     expect(known('b')).toBe('miss');
+  });
+
+  test('that is long takes the place of several', async () => {
+    for (const token of ['a', 'b', 'c']) await cache(token);
+    const long = 'd'.repeat(500);
+    await cache(long);
+    expect(['a', 'b', 'c', long].map(known)).toEqual(['miss', 'miss', viewer, viewer]);
   });
 
   test('that is bad is refused from memory for 2 s, one that could not be checked is not', async () => {

@@ -13,7 +13,16 @@ export function viewerOf(
   return authenticate({ headers: { get } } as unknown as Request);
 }
 
+/** A viewer is one object as long as its token is known; a text made anew would be hashed anew. */
+const keys = new WeakMap<Viewer, string>();
+
 /** What the quota of a viewer counts under; null: not signed in. */
 export function viewerKeyOf(viewer: Viewer | null | undefined): string | null {
-  return viewer ? `${viewer.organizationId}:${viewer.userId}` : null;
+  if (!viewer) return null;
+  let key = keys.get(viewer);
+  if (key === undefined) {
+    key = `${viewer.organizationId}:${viewer.userId}`;
+    keys.set(viewer, key);
+  }
+  return key;
 }
