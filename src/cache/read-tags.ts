@@ -11,10 +11,11 @@ export class ReadTags {
   }
 
   /** For Bounds.onRun. */
-  readonly note = (statement: Statement, values: readonly Value[]): void => {
+  readonly note = (statement: Statement, values: readonly Value[], rows?: readonly unknown[]): void => {
     if (this.#tags === null) return;
-    if (statement.isRead !== true || statement.readTags === undefined) this.#isKnown = false;
-    else for (const tag of statement.readTags(values)) this.#tags.add(tag);
+    const tags = rows ? statement.answeredTags?.(values, rows) : statement.isRead && statement.readTags?.(values);
+    if (!tags) this.#isKnown = false;
+    else for (const tag of tags) this.#tags.add(tag);
   };
 
   /** null: what was read is not known, or something was written. */

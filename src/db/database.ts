@@ -17,6 +17,8 @@ export interface Statement {
   readonly isPublic?: boolean;
   /** What it is about to read with these values, as tags of footprint.ts; undefined: that is not known. */
   readonly readTags?: (values: readonly Value[]) => readonly string[];
+  /** What it has read besides, where its rows tell that. */
+  readonly answeredTags?: ((values: readonly Value[], rows: readonly unknown[]) => readonly string[]) | undefined;
   /** What it has changed with these values when it answered these rows; null: it may have, its answer never came. */
   readonly writtenTags?: (values: readonly Value[], rows: readonly unknown[] | null) => readonly string[];
 }
@@ -40,14 +42,17 @@ export interface Database {
   transaction<Result>(work: (transaction: Database) => Promise<Result>): Promise<Result>;
 }
 
+/** Told of a statement before it runs, and again with its rows where they tell what it has read. */
+export type RunListener = (statement: Statement, values: readonly Value[], rows?: readonly unknown[]) => void;
+
 /** What one request may do with the database. */
 export interface Bounds {
   /** Aborted when the request is over: what waits is dropped, what runs is cancelled; its reason is thrown. */
   signal: AbortSignal;
   /** The organization of every statement; null: none may run. */
   organizationId: string | null;
-  /** Told of each statement before it runs. Default: nobody. */
-  onRun?: ((statement: Statement, values: readonly Value[]) => void) | undefined;
+  /** Told of each statement. Default: nobody. */
+  onRun?: RunListener | undefined;
 }
 
 /** A database that many requests share, each within its own bounds. */

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Viewer } from '../context.ts';
+import { insertMessages } from '../domains/conversations/queries.ts';
 import {
   listPublicFeaturesByIds,
   listPublicTestSummaries,
@@ -18,9 +19,9 @@ import {
   updateTestResults,
 } from '../domains/features/queries.ts';
 import { testCases } from '../domains/features/tables.ts';
-import { createFeatures, createOrganization } from '../testing/seed-builders.ts';
+import { createConversation, createFeatures, createOrganization, createUser } from '../testing/seed-builders.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
-import type { Pool, Statement, Value } from './database.ts';
+import type { Pool, RunListener } from './database.ts';
 import { newId } from './id.ts';
 import { createPool } from './pool.ts';
 import { arg, statement } from './statement.ts';
@@ -60,14 +61,22 @@ afterAll(async () => {
 /** Tags of what some work reads, without those of statements that name no organization. */
 async function readsOf(work: (bounded: ReturnType<Pool['within']>) => Promise<unknown>): Promise<string[]> {
   const tags = new Set<string>();
-  const onRun = (statement: Statement, values: readonly Value[]) => {
-    for (const tag of statement.readTags?.(values) ?? ['unknown']) tags.add(tag);
+  const onRun: RunListener = (statement, values, rows) => {
+    const read = rows ? statement.answeredTags?.(values, rows) : statement.readTags?.(values);
+    for (const tag of read ?? ['unknown']) tags.add(tag);
   };
   await work(pool.within({ signal: new AbortController().signal, organizationId: viewer.organizationId, onRun }));
   return [...tags].filter((tag) => !tag.startsWith('/')).sort();
 }
 
 const tag = (name: string) => `${viewer.organizationId}/${name}`;
+/** What a new name of the feature is told as. */
+const renamed = () =>
+  [`features.id=${featureId}`, 'features', 'features.is_public=false', 'features:name', 'features:updated_at']
+    .map(tag)
+    .sort();
+/** Without the columns that changed. */
+const rowsOnly = (tags: readonly string[]) => tags.filter((name) => !name.includes(':'));
 const firstPage = { filters: {}, order: 'CREATED_AT', direction: 'ASC', limit: 10, isBackward: false } as const;
 const page = { ...firstPage, after: null, before: null };
 
@@ -92,10 +101,26 @@ describe('what is read', () => {
     expect(read).toEqual([tag('test_cases.*'), tag(`test_cases.feature_id=${featureId}`)].sort());
   });
 
-  test('in a list is the whole table', async () => {
-    expect(await readsOf((bounded) => featureList.page(bounded, viewer.organizationId, page))).toEqual([
-      tag('features'),
-    ]);
+  test('in a list are its rows, what they were found by, and which rows there are', async () => {
+    const { organizationId } = viewer;
+    const others = await createFeatures(database.pool, viewer, [{ name: 'Two', status: 'DONE' }, { name: 'Three' }]);
+    const rowTags = [featureId, ...others.map(({ id }) => id)].map((id) => tag(`features.id=${id}`));
+    const aspects = (...columns: string[]) => ['+', ...columns].map((name) => tag(`features:${name}`));
+    const readsOfPage = (asked: object) =>
+      readsOf((bounded) => featureList.page(bounded, organizationId, { ...page, ...asked }));
+    expect(await readsOfPage({})).toEqual([tag('features.*'), ...aspects('created_at', 'id'), ...rowTags].sort());
+    // The row after the last one says that there is a next page.
+    expect(await readsOfPage({ limit: 1 })).toEqual(
+      [tag('features.*'), ...aspects('created_at', 'id'), ...rowTags.slice(0, 2)].sort(),
+    );
+    expect(await readsOfPage({ filters: { status: { status: 'DONE' } }, order: 'NAME' })).toEqual(
+      [tag('features.*'), ...aspects('status', 'name', 'id'), rowTags[1]!].sort(),
+    );
+    const counted = await readsOf((bounded) =>
+      featureList.count(bounded, organizationId, { status: { status: 'DONE' } }),
+    );
+    expect(counted).toEqual([tag('features.*'), ...aspects('status')].sort());
+    for (const { id } of others) await deleteFeature(database.pool, organizationId, id);
   });
 
   test('in a list of what is public is what is public', async () => {
@@ -138,9 +163,7 @@ describe('what is changed', () => {
     const update = updateFeature(pool, viewer.organizationId, featureId, { name: 'Two' }).then(() => {
       isDone = true;
     });
-    await expect
-      .poll(() => written)
-      .toEqual([[tag('features'), tag(`features.id=${featureId}`), tag('features.is_public=false')]]);
+    await expect.poll(() => written).toEqual([renamed()]);
     const [seen] = await listFeaturesByIds(database.pool, viewer.organizationId, [featureId]);
     expect(seen).toMatchObject({ name: 'Two' });
     expect(isDone).toBe(false);
@@ -154,8 +177,8 @@ describe('what is changed', () => {
     await updateTestResults(pool, viewer.organizationId, [{ id, status: 'PASSED' }]);
     const parent = tag(`test_cases.feature_id=${featureId}`);
     expect(written).toEqual([
-      [tag('test_cases'), parent].sort(),
-      [tag('test_cases'), parent, tag(`test_cases.id=${id}`)].sort(),
+      [tag('test_cases'), tag('test_cases:+'), parent].sort(),
+      [tag('test_cases'), tag('test_cases:+'), parent, tag(`test_cases.id=${id}`)].sort(),
     ]);
   });
 
@@ -174,7 +197,7 @@ describe('what is changed', () => {
     await updateFeature(pool, organizationId, closed!.id, { isPublic: true });
     await updateFeature(pool, organizationId, closed!.id, { isPublic: false });
     const ofBoth = [tag('features'), tag('features.is_public=false'), tag('features.is_public=true')];
-    expect(written).toEqual([
+    expect(written.map(rowsOnly)).toEqual([
       ofBoth,
       ofBoth.slice(0, 2),
       of(open!, 'true'),
@@ -200,7 +223,69 @@ describe('what is changed', () => {
       sql`update ${testCases} set name = ${arg('name')} where ${testCases.organizationId} = ${arg('organizationId')}`,
     );
     await rename.run(pool, { organizationId: viewer.organizationId, name: 'Renamed' });
-    expect(written).toEqual([[tag('test_cases'), tag('test_cases.*')]]);
+    expect(written).toEqual([['test_cases', 'test_cases.*', 'test_cases:+'].map(tag)]);
+  });
+
+  test('is every column that an update changes, and no other row', async () => {
+    const { organizationId } = viewer;
+    const other = await createUser(database.pool, organizationId);
+    const rowOf = async (table: string, id: string) => {
+      const text = `select * from ${table} where id = $1`;
+      const [row] = await database.pool.run<Record<string, unknown>>({ name: 'row', text, isRead: true }, [id]);
+      return row!;
+    };
+    const changedIn = async (table: string, id: string, work: () => Promise<unknown>) => {
+      const before = await rowOf(table, id);
+      written = [];
+      await work();
+      const after = await rowOf(table, id);
+      const columns = Object.keys(before).filter((name) => String(before[name]) !== String(after[name]));
+      expect(written[0]).toContain(tag(`${table}.id=${id}`));
+      expect(written[0]!.filter((name) => name.startsWith(tag(`${table}:`)))).toEqual(
+        expect.arrayContaining(columns.map((name) => tag(`${table}:${name}`))),
+      );
+      expect(written[0]).not.toContain(tag(`${table}:+`));
+      return columns;
+    };
+    const found = new Set<string>();
+    for (const change of [
+      { name: 'Another' },
+      { description: 'What it is for' },
+      { status: 'DONE' },
+      { status: 'PLANNED' },
+      { complexityPoints: 8 },
+      { ownerId: other },
+      { isPublic: true },
+      { name: 'Several', status: 'DONE', complexityPoints: 3 },
+    ] as const) {
+      const update = () => updateFeature(pool, organizationId, featureId, change);
+      for (const column of await changedIn('features', featureId, update)) found.add(column);
+    }
+    expect([...found].sort()).toEqual(
+      [
+        'complexity_points',
+        'completed_at',
+        'description',
+        'is_public',
+        'name',
+        'owner_id',
+        'status',
+        'updated_at',
+      ].sort(),
+    );
+    const { conversation } = await createConversation(database.pool, viewer, ['Hello']);
+    const { id } = conversation;
+    const message = {
+      id: newId(),
+      role: 'USER',
+      content: 'Now?',
+      authorId: null,
+      createdAt: '2100-01-01T00:00:00Z',
+    } as const;
+    const unrated = { ...message, sentimentLabel: null, sentimentScore: null };
+    const send = () => insertMessages(pool, organizationId, id, [unrated]);
+    expect(await changedIn('conversations', id, send)).toEqual(['last_message_at']);
+    await updateFeature(pool, organizationId, featureId, { name: 'Two', isPublic: false });
   });
 
   test('in a transaction is told once, after its commit', async () => {
@@ -209,7 +294,7 @@ describe('what is changed', () => {
       await updateFeature(transaction, viewer.organizationId, featureId, { name: 'Four' });
       expect(written).toEqual([]);
     });
-    expect(written).toEqual([[tag('features'), tag(`features.id=${featureId}`), tag('features.is_public=false')]]);
+    expect(written).toEqual([renamed()]);
   });
 
   test('is nothing when the database refused the write, or its transaction was rolled back', async () => {
@@ -240,7 +325,7 @@ describe('what is changed', () => {
     await expect.poll(() => database.pool.run(lock, [])).toHaveLength(1);
     leaving.abort(new Error('gone'));
     await rejected;
-    await expect.poll(() => written).toEqual([[tag('features'), tag('features.*')]]);
+    await expect.poll(() => written.map(rowsOnly)).toEqual([[tag('features'), tag('features.*')]]);
     gate.resolve();
     await holding;
   });

@@ -17,6 +17,14 @@ export interface KeyedRows {
   readonly values: ValueSource;
 }
 
+/** Rows of a table that were looked for and put in order by some of its columns. */
+export interface FoundRows {
+  readonly table: Table;
+  readonly by: readonly Column[];
+  /** Those whose other columns were read: answered by the statement. null: none, they were only counted. */
+  readonly rows: KeyedRows | null;
+}
+
 /** Changes of a table. */
 export interface Writes {
   readonly table: Table;
@@ -24,19 +32,35 @@ export interface Writes {
   readonly isInsert: boolean;
   /** Which rows, by each column that rows of the table are read by; empty: it is not known which. */
   readonly keys: readonly KeyedRows[];
+  /** The only ones that change, in rows that stay; null: any, or rows come or go. */
+  readonly columns: readonly Column[] | null;
 }
 
 export interface FootprintOptions {
-  /** Rows read by the values of a column. Tables that it does not name are read whole. */
+  /** Rows read by the values of a column. Tables that neither this nor `finds` names are read whole. */
   readonly readsBy?: readonly KeyedRows[];
+  readonly finds?: FoundRows | undefined;
   /** Tables changed, also by cascades. Default: all tables of a statement that writes, each whole. */
   readonly writes?: readonly Writes[];
 }
 
 /** A footprint as a statement carries it: names, ready to become tags. */
 export interface Footprint {
-  readonly reads: readonly { readonly table: string; readonly keys: readonly NamedKey[] }[];
-  readonly writes: readonly { readonly table: string; readonly keys: readonly NamedKey[] | null }[];
+  readonly reads: readonly NamedReads[];
+  readonly writes: readonly NamedWrites[];
+}
+
+interface NamedReads {
+  readonly table: string;
+  readonly keys: readonly NamedKey[];
+  /** Of what changes which rows are found; null: they are not looked for by columns. */
+  readonly aspects: readonly string[] | null;
+}
+
+interface NamedWrites {
+  readonly table: string;
+  readonly keys: readonly NamedKey[] | null;
+  readonly aspects: readonly string[];
 }
 
 interface NamedKey {
@@ -61,24 +85,53 @@ export function rowsAnswered(column: Column, property: string): KeyedRows {
 
 /** New rows of a table, known by the columns that rows are read by other than their id. */
 export function inserts(table: Table, ...keys: KeyedRows[]): Writes {
-  return { table, isInsert: true, keys };
+  return { table, isInsert: true, keys, columns: null };
 }
 
 /** Rows of a table that change or go; all of them without keys. */
 export function changes(table: Table, ...keys: KeyedRows[]): Writes {
-  return { table, isInsert: false, keys };
+  return { table, isInsert: false, keys, columns: null };
+}
+
+/**
+ * Rows of a table in which only these columns change, known by their id at least: lists that neither are in order of one of
+ * them nor have one of the rows stay as they are.
+ * @throws TypeError without a key by the id
+ */
+export function changesIn(table: Table, columns: readonly Column[], ...keys: KeyedRows[]): Writes {
+  if (!keys.some(({ column }) => column.name === 'id')) throw new TypeError('expected the rows by their id, too');
+  return { table, isInsert: false, keys, columns };
 }
 
 /** The footprint of a statement by the tables that stand in its text. */
-export function footprintOf(query: SQL, isRead: boolean, { readsBy = [], writes }: FootprintOptions): Footprint {
+export function footprintOf(query: SQL, isRead: boolean, options: FootprintOptions): Footprint {
   const tables = [...new Set(tablesIn(query))];
-  if (!isRead) return { reads: [], writes: writes?.map(nameWrites) ?? tables.map((table) => ({ table, keys: null })) };
-  const keysOf = Map.groupBy(readsBy, ({ column }) => getTableName(column.table));
-  return { reads: tables.map((table) => ({ table, keys: (keysOf.get(table) ?? []).map(nameKey) })), writes: [] };
+  if (isRead) return { reads: tables.map((table) => nameReads(table, options)), writes: [] };
+  const writes =
+    options.writes?.map(nameWrites) ?? tables.map((table) => ({ table, keys: null, aspects: [rowsAspect] }));
+  return { reads: [], writes };
 }
 
-function nameWrites({ table, isInsert, keys }: Writes): Footprint['writes'][number] {
-  return { table: getTableName(table), keys: keys.length === 0 && !isInsert ? null : keys.map(nameKey) };
+/** What changes where rows come, go or change in columns that are not known. Columns are the other aspects. */
+const rowsAspect = '+';
+
+function nameReads(table: string, { readsBy = [], finds }: FootprintOptions): NamedReads {
+  const found = finds && getTableName(finds.table) === table ? finds : null;
+  const keys = readsBy.filter(({ column }) => getTableName(column.table) === table);
+  if (found?.rows) keys.push(found.rows);
+  return { table, keys: keys.map(nameKey), aspects: found && [rowsAspect, ...namesOf(found.by)] };
+}
+
+function nameWrites({ table, isInsert, keys, columns }: Writes): NamedWrites {
+  return {
+    table: getTableName(table),
+    keys: keys.length === 0 && !isInsert ? null : keys.map(nameKey),
+    aspects: columns ? namesOf(columns) : [rowsAspect],
+  };
+}
+
+function namesOf(columns: readonly Column[]): readonly string[] {
+  return [...new Set(columns.map(({ name }) => name))];
 }
 
 function nameKey({ column, values }: KeyedRows): NamedKey {
@@ -92,17 +145,32 @@ export function tagsOfReads(
   argumentOf: (argument: string) => Value,
 ): string[] {
   const tags: string[] = [];
-  for (const { table, keys } of reads) {
+  for (const { table, keys, aspects } of reads) {
+    const name = `${organizationId}/${table}`;
     // By statements that name no organization, such as those of jobs.
-    tags.push(`/${table}`);
-    if (keys.length === 0) tags.push(`${organizationId}/${table}`);
-    else tags.push(`${organizationId}/${table}.*`);
-    for (const { column, values } of keys) {
-      for (const value of valuesOf(values, argumentOf, [])) tags.push(`${organizationId}/${table}.${column}=${value}`);
-    }
+    tags.push(`/${table}`, keys.length === 0 && aspects === null ? name : `${name}.*`);
+    for (const aspect of aspects ?? []) tags.push(`${name}:${aspect}`);
+    for (const key of keys) addTags(tags, name, key, argumentOf, []);
   }
   return tags;
 }
+
+/** Whether rows that a statement answers are known as read only by its answer. */
+export function readsByAnswer({ reads }: Footprint): boolean {
+  return reads.some(({ keys }) => keys.some(({ values }) => 'property' in values));
+}
+
+/** Tags of the rows that a statement has read, by what it answered; those of tagsOfReads stand beside them. */
+export function tagsOfAnswered({ reads }: Footprint, organizationId: string, rows: readonly unknown[]): string[] {
+  const tags: string[] = [];
+  for (const { table, keys } of reads) {
+    for (const key of keys)
+      if ('property' in key.values) addTags(tags, `${organizationId}/${table}`, key, unasked, rows);
+  }
+  return tags;
+}
+
+const unasked = () => null;
 
 /** Tags of what a statement has changed when it answered these rows; null: all that it may have changed. */
 export function tagsOfWrites(
@@ -111,16 +179,25 @@ export function tagsOfWrites(
   argumentOf: (argument: string) => Value,
   rows: readonly unknown[] | null,
 ): string[] {
-  const tags = new Set<string>();
-  for (const { table, keys } of writes) {
-    tags.add(`${organizationId}/${table}`);
-    if (keys === null || rows === null) tags.add(`${organizationId}/${table}.*`);
-    for (const { column, values } of rows === null || keys === null ? [] : keys) {
-      for (const value of valuesOf(values, argumentOf, rows ?? []))
-        tags.add(`${organizationId}/${table}.${column}=${value}`);
-    }
+  const tags: string[] = [];
+  for (const { table, keys, aspects } of writes) {
+    const name = `${organizationId}/${table}`;
+    tags.push(name);
+    for (const aspect of aspects) tags.push(`${name}:${aspect}`);
+    if (keys === null || rows === null) tags.push(`${name}.*`);
+    else for (const key of keys) addTags(tags, name, key, argumentOf, rows);
   }
-  return [...tags];
+  return [...new Set(tags)];
+}
+
+function addTags(
+  tags: string[],
+  name: string,
+  { column, values }: NamedKey,
+  argumentOf: (argument: string) => Value,
+  rows: readonly unknown[],
+): void {
+  for (const value of valuesOf(values, argumentOf, rows)) tags.push(`${name}.${column}=${value}`);
 }
 
 function valuesOf(source: ValueSource, argumentOf: (argument: string) => Value, rows: readonly unknown[]) {

@@ -1,4 +1,4 @@
-import { type Column, getTableColumns, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
+import { Column, getTableColumns, is, SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
 import type { KeyType } from './cursor.ts';
 import { arg, columns, unseenArg } from './statement.ts';
@@ -121,6 +121,31 @@ export function hasOnePlan(source: ListSource, shape: PageShape): boolean {
   return shape.filters.length <= 1 && isPlanStable(source, shape);
 }
 
+/**
+ * The columns that decide which rows a page has, and in which order: a row that changes in others neither comes nor goes.
+ * @param order null: in none, as for a count
+ * @throws TypeError for a filter that names no column of the table as such
+ */
+export function columnsThatFind(source: ListSource, filters: readonly string[], order: string | null): Column[] {
+  const ofFilters = filters.flatMap((name) => {
+    const named = columnsIn(source.filters[name]!.condition).filter(({ table }) => table === source.table);
+    if (named.length === 0) throw new TypeError(`${source.name}: the filter ${name} names no column`);
+    return named;
+  });
+  const parts = order === null ? [] : keyOf(source, order);
+  return [...ofFilters, ...parts.map(({ property }) => columnOf(source.table, property))];
+}
+
+function columnsIn(query: SQL): Column[] {
+  return query.queryChunks.flatMap((chunk) => (is(chunk, Column) ? [chunk] : is(chunk, SQL) ? columnsIn(chunk) : []));
+}
+
+function columnOf(table: PgTable, property: string): Column {
+  const column = getTableColumns(table)[property];
+  if (!column) throw new TypeError(`no column ${property}`);
+  return column;
+}
+
 export function keyOf(source: ListSource, order: string): readonly KeyPart[] {
   const key = source.orders[order];
   if (!key) throw new TypeError(`${source.name} has no order ${order}`);
@@ -180,7 +205,5 @@ export function requireParent(source: ListSource): Column {
 
 /** The key part of a column of a table that is never null. */
 export function keyPart(table: PgTable, property: string, type: KeyType): KeyPart {
-  const column = getTableColumns(table)[property];
-  if (!column) throw new TypeError(`no column ${property}`);
-  return { expression: column, type, property };
+  return { expression: columnOf(table, property), type, property };
 }

@@ -1,6 +1,8 @@
+import { getTableColumns } from 'drizzle-orm';
 import type { Database, Value } from './database.ts';
-import { rowsBy, rowsWith } from './footprint.ts';
+import { rowsAnswered, rowsBy, rowsWith } from './footprint.ts';
 import {
+  columnsThatFind,
   countQuery,
   hasOnePlan,
   isPlanStable,
@@ -12,7 +14,7 @@ import {
   pageQuery,
   requireParent,
 } from './keyset.ts';
-import { type CompiledStatement, statementByShape } from './statement.ts';
+import { type CompiledStatement, type StatementOptions, statementByShape } from './statement.ts';
 
 /** What a client asked of a list, checked: names are those of the source, cursors are decoded. */
 export interface PageRequest {
@@ -60,22 +62,20 @@ export interface NestedList<Row> {
 }
 
 export function createList<Row>(source: ListSource): List<Row> {
-  const { isPublic: column } = source;
-  const footprint = column ? { isPublic: true, readsBy: [rowsWith(column, true)] } : {};
   const pageStatement = statementByShape<PageShape, Row>(
     `list_${source.name}`,
     (shape) => pageQuery(source, shape),
     (shape) => ({
       isPrepared: isPlanStable(source, shape),
       boundedBy: hasOnePlan(source, shape) ? ['limit'] : undefined,
-      ...footprint,
+      ...footprintOfList(source, shape.filters, shape.order),
     }),
     keyOfShape,
   );
   const countStatement = statementByShape<readonly string[], { count: number }>(
     `count_${source.name}`,
     (filters) => countQuery(source, filters),
-    footprint,
+    (filters) => footprintOfList(source, filters, null),
   );
   return {
     source,
@@ -118,6 +118,18 @@ export function createNestedList<Row>(source: ListSource): NestedList<Row> {
       return parents.map((parent) => countByParent.get(parent) ?? 0);
     },
   };
+}
+
+/**
+ * What a page, or a count without an order, is made of: what is public of a table, or the rows that are found and the columns
+ * by which they are, so that a change of another row in another column leaves it as it is.
+ */
+function footprintOfList(source: ListSource, filters: readonly string[], order: string | null): StatementOptions {
+  const { table, isPublic } = source;
+  if (isPublic) return { isPublic: true, readsBy: [rowsWith(isPublic, true)] };
+  const by = columnsThatFind(source, filters, order);
+  const id = getTableColumns(table).id!;
+  return { finds: { table, by, rows: order === null ? null : rowsAnswered(id, 'id') } };
 }
 
 /** The values of a row's place in an order, for its cursor. */

@@ -14,6 +14,7 @@ import type {
   WriteListener,
 } from './database.ts';
 import { publicFailure, unavailable } from './failures.ts';
+import { noteRows } from './noting-database.ts';
 import { guarded, requireOrganization } from './organization-wall.ts';
 import { withRetries } from './retries.ts';
 import { runTransaction } from './transaction.ts';
@@ -74,14 +75,15 @@ class ConnectionPool implements Pool {
   within({ signal, organizationId, onRun }: Bounds): Database {
     const caller = new Caller(signal);
     return {
-      run: (statement, values) => {
+      run: <Row>(statement: Statement, values: readonly Value[]) => {
         try {
           requireOrganization(statement, values, organizationId);
         } catch (error) {
           return Promise.reject(error);
         }
-        onRun?.(statement, values);
-        return this.#run(statement, values, caller);
+        if (!onRun) return this.#run<Row>(statement, values, caller);
+        onRun(statement, values);
+        return noteRows(this.#run<Row>(statement, values, caller), statement, values, onRun);
       },
       transaction: (work) => this.#transaction((transaction) => work(guarded(transaction, organizationId)), caller),
     };

@@ -1,7 +1,14 @@
 import { type Column, getTableColumns, is, Placeholder, type SQL, sql, type Table } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import type { Database, Statement, Value } from './database.ts';
-import { type FootprintOptions, footprintOf, tagsOfReads, tagsOfWrites } from './footprint.ts';
+import {
+  type FootprintOptions,
+  footprintOf,
+  readsByAnswer,
+  tagsOfAnswered,
+  tagsOfReads,
+  tagsOfWrites,
+} from './footprint.ts';
 
 const dialect = new PgDialect();
 
@@ -68,6 +75,9 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
     organizationIndex,
     isPublic: options.isPublic ?? false,
     readTags: (values) => tagsOfReads(footprint, organizationOf(values), argumentOf(values)),
+    answeredTags: readsByAnswer(footprint)
+      ? (values, rows) => tagsOfAnswered(footprint, organizationOf(values), rows)
+      : undefined,
     writtenTags: (values, rows) => tagsOfWrites(footprint, organizationOf(values), argumentOf(values), rows),
     parameters,
     run: (database, values) => database.run<Row>(self, bind(self, values)),

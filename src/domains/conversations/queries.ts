@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
-import { changes, inserts, rowsBy } from '../../db/footprint.ts';
+import { changesIn, inserts, rowsBy } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createJoinedListByIds, createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
@@ -135,7 +135,7 @@ const insertAllMessages = statement<Message>(
   {
     writes: [
       inserts(messages, rowsBy(messages.conversationId, 'conversationId')),
-      changes(conversations, rowsBy(conversations.id, 'conversationId')),
+      changesIn(conversations, [conversations.lastMessageAt], rowsBy(conversations.id, 'conversationId')),
     ],
   },
 );

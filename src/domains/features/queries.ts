@@ -1,6 +1,6 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { type Column, type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../db/database.ts';
-import { changes, inserts, type KeyedRows, rowsAnswered, rowsBy, rowsWith } from '../../db/footprint.ts';
+import { changes, changesIn, inserts, type KeyedRows, rowsAnswered, rowsBy, rowsWith } from '../../db/footprint.ts';
 import { keyPart } from '../../db/keyset.ts';
 import { createList, createNestedList } from '../../db/list.ts';
 import { createJoinedListByIds, createListByIds, inOrderOf } from '../../db/rows-by-id.ts';
@@ -182,8 +182,15 @@ const updateByShape = statementByShape<UpdateShape, Feature>(
     where ${ofOrganization} and ${features.id} = ${arg('id')} ${isExpected ? sql`and ${asExpected}` : sql``}
     returning ${columns(features)}`;
   },
-  ({ changed }) => ({ writes: [changes(features, rowsBy(features.id, 'id'), publicOf(changed))] }),
+  ({ changed }) => ({
+    writes: [changesIn(features, columnsSetBy(changed), rowsBy(features.id, 'id'), publicOf(changed))],
+  }),
 );
+
+function columnsSetBy(changed: UpdateShape['changed']): Column[] {
+  const withStatus = changed.includes('status') ? [features.completedAt] : [];
+  return [...changed.map((name) => features[name]), ...withStatus, features.updatedAt];
+}
 
 /** Whether it was public is not known where that is changed: it may have been. */
 function publicOf(changed: UpdateShape['changed']): KeyedRows {
