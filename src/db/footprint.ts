@@ -1,6 +1,11 @@
 /**
  * Which rows a statement reads and which it changes, as tags: an answer is made of the tags of what it read, and is out of
  * date when one of them is among the tags of a change. In doubt a read is of all rows of a table, and a change too.
+ *
+ * `organization/table` is a table read as a whole, `organization/table.column=value` its rows with that value, beside
+ * `organization/table.*` for changes of rows that are not known. What is looked for in a table is out of date, too, when rows
+ * come or go (`organization/table:+`) and when a column changes that decides of it (`organization/table:column`). `/table` is
+ * of all organizations.
  */
 import { Column, getTableName, is, SQL, Table } from 'drizzle-orm';
 import type { Value } from './database.ts';
@@ -113,7 +118,7 @@ export function footprintOf(query: SQL, isRead: boolean, options: FootprintOptio
 }
 
 /** What changes where rows come, go or change in columns that are not known. Columns are the other aspects. */
-const rowsAspect = '+';
+export const rowsAspect = '+';
 
 function nameReads(table: string, { readsBy = [], finds }: FootprintOptions): NamedReads {
   const found = finds && getTableName(finds.table) === table ? finds : null;
