@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { createRedis, type Redis } from '../redis/client.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
@@ -91,6 +91,35 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
     const before = await reads(reader);
     await Promise.all(Array.from({ length: 500 }, () => reader.log.catchUp()));
     expect((await reads(reader)) - before).toBe(1);
+  });
+
+  test('a read begins at once for many, for few not before a millisecond has passed since the last one', async () => {
+    const reader = await follow();
+    await known(reader);
+    const before = await reads(reader);
+    let answered = 0;
+    const ask = () => void known(reader).then(() => (answered += 1));
+    const answersWithin = async (count: number) => {
+      for (let tries = 0; answered < count && tries < 2_000; tries++) await delay(5);
+      return answered;
+    };
+    // A clock that stands.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      for (let count = 0; count < 15; count++) ask();
+      await delay(30);
+      expect(answered).toBe(0);
+      ask();
+      expect(await answersWithin(16)).toBe(16);
+      ask();
+      await delay(30);
+      expect(answered).toBe(16);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await answersWithin(17)).toBe(17);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect((await reads(reader)) - before).toBe(2);
   });
 
   test('who asks after a change was acknowledged is not answered by a read that began before', async () => {

@@ -34,6 +34,12 @@ const rejoinPauseMs = 50;
 /** How long after its last word a process counts as one that follows: less than a pause lasts. */
 const followedMs = 1_500;
 const followEveryMs = 500;
+/**
+ * Between reads, unless so many wait. One alone takes 66 µs of CPU, a hit without it 30: 8 % less for a mix of 3,000 requests a
+ * second, 13 % for hits on 32 connections, in turns.
+ */
+const spacingMs = 1;
+const worthwhileCount = 16;
 
 /**
  * Follows a stream. All who ask at a time share one read of it, which begins after they asked: so what is kept is
@@ -80,6 +86,11 @@ class RedisInvalidationLog implements InvalidationLog {
   #isChangeOwed = false;
   #reading: Promise<Position | null> | null = null;
   #nextReading: Promise<Position | null> | null = null;
+  /** Who ask for that one. */
+  #waiting = 0;
+  #beganAtMs = Number.NEGATIVE_INFINITY;
+  /** Begins it. */
+  #begin: (() => void) | null = null;
 
   constructor(options: RedisInvalidationLogOptions) {
     this.#options = options;
@@ -92,6 +103,8 @@ class RedisInvalidationLog implements InvalidationLog {
   }
 
   catchUp(): Promise<Position | null> {
+    this.#waiting += 1;
+    if (this.#waiting === worthwhileCount) this.#begin?.();
     this.#nextReading ??= this.#readNext(this.#reading);
     return this.#nextReading;
   }
@@ -131,13 +144,12 @@ class RedisInvalidationLog implements InvalidationLog {
     this.#options.redis.client.off('reconnecting', this.#onLoss);
   }
 
-  /**
-   * One read at a time; who comes while one is under way needs the one after it. That begins when all that lies in the
-   * sockets has been read: for 32 connections that ask for a hit at a time 3 to 6 % less CPU.
-   */
+  /** One read at a time; who comes while one is under way needs the one after it. */
   async #readNext(before: Promise<unknown> | null): Promise<Position | null> {
     await before;
-    await endOfTurn();
+    await this.#gather();
+    this.#waiting = 0;
+    this.#beganAtMs = performance.now();
     this.#reading = this.#nextReading;
     this.#nextReading = null;
     if (this.#loss !== null) return null;
@@ -149,6 +161,23 @@ class RedisInvalidationLog implements InvalidationLog {
     const isWhole = await orNull(this.#lastId === null ? this.#readAll() : this.#readFrom(this.#lastId));
     if (isWhole === false) this.#lose();
     return isWhole && this.#loss === null ? positionOf(this.#lastId!) : null;
+  }
+
+  /**
+   * Resolves when the last read began some time ago, or enough wait for this one, and all that lies in the sockets has been
+   * read.
+   */
+  async #gather(): Promise<void> {
+    const restMs = this.#beganAtMs + spacingMs - performance.now();
+    if (restMs > 0 && this.#waiting < worthwhileCount) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, restMs);
+      this.#begin = resolve;
+      await promise;
+      this.#begin = null;
+      clearTimeout(timer);
+    }
+    await endOfTurn();
   }
 
   /**
