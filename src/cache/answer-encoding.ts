@@ -19,7 +19,7 @@ interface Header {
 /** The first character says how it is written; another version takes other characters. */
 const plain = 'p';
 const compressed = 'z';
-/** Bytes of a body. What zstd sets up takes 40 µs, and 28 to read it back, whatever the size; 8 KiB as they are take 6 and 4. */
+/** Bytes. What zstd sets up takes 40 µs, and 28 to read it back, whatever the size; 8 KiB as they are take 6 and 4. */
 const minCompressedBytes = 8 * 1024;
 /** Bytes; larger ones are compressed beside the event loop: 64 KiB take 90 µs, and come back in 50 µs. */
 const maxSyncBytes = 64 * 1024;
@@ -37,7 +37,7 @@ export async function encodeAnswer(answer: Answer): Promise<string> {
   const madeAt = Math.round(Date.now() - (performance.now() - madeAtMs));
   const header: Header = { etag, tags, position, madeAt, maxAgeMs: Math.round(expiresAtMs - madeAtMs), bytes };
   const line = `${JSON.stringify(header)}\n`;
-  if (bytes < minCompressedBytes) return `${plain}${line}${body}`;
+  if (line.length + bytes < minCompressedBytes) return `${plain}${line}${body}`;
   const content = Buffer.concat([Buffer.from(line), body]);
   const isLarge = content.length > maxSyncBytes;
   const encoded = isLarge ? await compressAside(content, zstd) : zstdCompressSync(content, zstd);
