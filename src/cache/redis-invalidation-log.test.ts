@@ -157,6 +157,15 @@ describe.skipIf(!hasRedisServer())('the log of several processes', () => {
     expect(writer.log.hasChangedSince(since, ['a'])).toBe(true);
   });
 
+  test('a change told by another version of the code, by other tags, is one of everything', async () => {
+    const reader = await follow();
+    const since = await known(reader);
+    await reader.redis.run((client) => client.xAdd(key, '*', { tags: 'a' }));
+    await known(reader);
+    expect(reader.log.hasChangedSince(since, ['b'])).toBe(true);
+    expect(reader.told).toEqual(['all']);
+  });
+
   test('a process that comes later knows what changed before it came', async () => {
     const writer = await follow();
     const first = await known(writer);

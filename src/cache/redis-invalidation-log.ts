@@ -23,6 +23,11 @@ export interface RedisInvalidationLogOptions {
 const keptEntries = 10_000;
 const entriesPerRead = 1_000;
 const everything = '*';
+/**
+ * Of tags (footprint.ts), raised when readers look for others: a version of the code that writes the earlier ones may still
+ * run beside this one, and what it tells is a change of everything then.
+ */
+const tagForm = '2';
 /** A change of more tags than these is one of everything. */
 const maxTagsOfEntry = 5_000;
 const appendTries = 2;
@@ -271,14 +276,14 @@ function followedKeyOf(key: string): string {
 
 /** Answers the id of the entry. */
 function appendTo(redis: Redis, key: string, change: Change): Promise<string> {
-  const message = { tags: change === 'all' ? everything : change.join('\n') };
+  const message = { tags: change === 'all' ? everything : change.join('\n'), form: tagForm };
   const trim = { strategy: 'MAXLEN', strategyModifier: '~', threshold: keptEntries } as const;
   return redis.run((client) => client.xAdd(key, '*', message, { TRIM: trim }));
 }
 
 function changeOf(message: Record<string, string>): Change {
-  const { tags = everything } = message;
-  if (tags === everything) return 'all';
+  const { tags = everything, form } = message;
+  if (tags === everything || form !== tagForm) return 'all';
   return tags === '' ? [] : tags.split('\n');
 }
 
