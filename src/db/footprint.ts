@@ -44,6 +44,7 @@ export interface Writes {
 export interface FootprintOptions {
   /** Rows read by the values of a column. Tables that neither this nor `finds` names are read whole. */
   readonly readsBy?: readonly KeyedRows[];
+  /** Rows looked for in one table. Default: none. */
   readonly finds?: FoundRows | undefined;
   /** Tables changed, also by cascades. Default: all tables of a statement that writes, each whole. */
   readonly writes?: readonly Writes[];
@@ -72,6 +73,9 @@ interface NamedKey {
   readonly column: string;
   readonly values: ValueSource;
 }
+
+/** What changes where rows come, go or change in columns that are not known. Columns are the other aspects. */
+export const rowsAspect = '+';
 
 /** Rows whose column is, or is in, an argument. */
 export function rowsBy(column: Column, argument: string): KeyedRows {
@@ -116,9 +120,6 @@ export function footprintOf(query: SQL, isRead: boolean, options: FootprintOptio
     options.writes?.map(nameWrites) ?? tables.map((table) => ({ table, keys: null, aspects: [rowsAspect] }));
   return { reads: [], writes };
 }
-
-/** What changes where rows come, go or change in columns that are not known. Columns are the other aspects. */
-export const rowsAspect = '+';
 
 function nameReads(table: string, { readsBy = [], finds }: FootprintOptions): NamedReads {
   const found = finds && getTableName(finds.table) === table ? finds : null;
@@ -166,16 +167,19 @@ export function readsByAnswer({ reads }: Footprint): boolean {
 }
 
 /** Tags of the rows that a statement has read, by what it answered; those of tagsOfReads stand beside them. */
-export function tagsOfAnswered({ reads }: Footprint, organizationId: string, rows: readonly unknown[]): string[] {
+export function tagsOfAnswered(
+  { reads }: Footprint,
+  organizationId: string,
+  argumentOf: (argument: string) => Value,
+  rows: readonly unknown[],
+): string[] {
   const tags: string[] = [];
   for (const { table, keys } of reads) {
-    for (const key of keys)
-      if ('property' in key.values) addTags(tags, `${organizationId}/${table}`, key, unasked, rows);
+    const answered = keys.filter(({ values }) => 'property' in values);
+    for (const key of answered) addTags(tags, `${organizationId}/${table}`, key, argumentOf, rows);
   }
   return tags;
 }
-
-const unasked = () => null;
 
 /** Tags of what a statement has changed when it answered these rows; null: all that it may have changed. */
 export function tagsOfWrites(

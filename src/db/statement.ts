@@ -76,7 +76,7 @@ export function statement<Row>(name: string, query: SQL, options: StatementOptio
     isPublic: options.isPublic ?? false,
     readTags: (values) => tagsOfReads(footprint, organizationOf(values), argumentOf(values)),
     answeredTags: readsByAnswer(footprint)
-      ? (values, rows) => tagsOfAnswered(footprint, organizationOf(values), rows)
+      ? (values, rows) => tagsOfAnswered(footprint, organizationOf(values), argumentOf(values), rows)
       : undefined,
     writtenTags: (values, rows) => tagsOfWrites(footprint, organizationOf(values), argumentOf(values), rows),
     parameters,
