@@ -64,6 +64,11 @@ export async function describeEndurance(
   report.figure(
     `event loop late by ${median(delays).toFixed(1)} ms (p99 of each sample, their median), at most ${Math.max(...samples.map(({ eventLoopDelayMaxMs }) => eventLoopDelayMaxMs)).toFixed(0)} ms`,
   );
+  const kept = ({ keptAnswers, keptBytes }: EnduranceSample) =>
+    `${keptAnswers} answers, ${mib(keptBytes).toFixed(1)} MiB`;
+  report.figure(
+    `kept: ${kept(second[0]!)} at half time, ${kept(samples.at(-1)!)} at the end; all dropped ${samples.at(-1)!.timesEmptied - samples[0]!.timesEmptied} times`,
+  );
   report.figure(
     `${outcomes.ok ?? 0} right answers, ${compared} compared; others: ${JSON.stringify(Object.fromEntries(faultsOf(outcomes)))}`,
   );
@@ -145,6 +150,7 @@ function chartsOf(samples: readonly EnduranceSample[]) {
       isLogarithmic: true,
       bound: p95Budgets[kind],
     })),
+    line('answers kept', '', ({ keptAnswers }) => keptAnswers),
     line('right answers', 'req/s', ({ requestsPerSecond }) => requestsPerSecond),
     { ...line('sockets', '', ({ sockets }) => sockets), chart: 'Handles' },
     { ...line('others', '', ({ handles }) => handles), chart: 'Handles' },

@@ -25,6 +25,10 @@ export interface EnduranceSample extends ProcessFigures {
   readonly atSeconds: number;
   readonly poolRunning: number;
   readonly poolWaiting: number;
+  readonly keptAnswers: number;
+  readonly keptBytes: number;
+  /** Since the start: how often all answers were dropped at once. */
+  readonly timesEmptied: number;
   readonly requestsPerSecond: number;
   readonly p95Ms: Readonly<Record<'critical' | 'standard', number>>;
 }
@@ -37,6 +41,8 @@ export interface EnduranceResult {
   readonly outcomes: Readonly<Record<string, number>>;
   readonly compared: number;
   readonly left: readonly string[];
+  /** What the server wrote last, from warnings on. */
+  readonly log: string;
 }
 
 const maxConnections = 256;
@@ -102,7 +108,7 @@ async function endure(
   process.stderr.write('\n');
   const left = await leftOvers(server);
   const end = await probe.collect();
-  return { samples, halfTime: halfTime ?? end, end, outcomes, compared, left };
+  return { samples, halfTime: halfTime ?? end, end, outcomes, compared, left, log: server.output() };
 }
 
 async function sampleOf(run: RunReport, origin: string) {
@@ -111,6 +117,9 @@ async function sampleOf(run: RunReport, origin: string) {
   return {
     poolRunning: metrics.sum('tributary_pool_running'),
     poolWaiting: metrics.sum('tributary_pool_waiting'),
+    keptAnswers: metrics.sum('tributary_cache_count'),
+    keptBytes: metrics.sum('tributary_cache_bytes'),
+    timesEmptied: metrics.sum('tributary_cache_changes_total', 'of="all"'),
     requestsPerSecond: run.answeredPerSecond,
     p95Ms: { critical: critical.p95Ms, standard: standard.p95Ms },
   };
