@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { budgets, checkBudgets, reportBudgets } from './budgets.ts';
 
@@ -9,6 +11,14 @@ afterEach(() => {
 test('no two budgets have the same id', () => {
   const ids = budgets.map(({ id }) => id);
   expect(ids).toEqual([...new Set(ids)]);
+});
+
+test('each is asked for by some bench', () => {
+  const sources = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && path !== 'budgets.ts')
+    .map((path) => readFileSync(join(import.meta.dirname, path), 'utf8'));
+  const unasked = budgets.filter(({ id }) => !sources.some((source) => source.includes(`'${id}'`)));
+  expect(unasked.map(({ id }) => id)).toEqual([]);
 });
 
 test('the bound itself meets a budget, what lies beyond it does not, on its own side', () => {

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createWorkerEngine } from '../../src/inference/worker-engine.ts';
+import { checkBudgets, reportBudgets } from '../budgets.ts';
 import { benchPage } from './page.ts';
 import { benchProviders } from './providers.ts';
 import { createReport, type Report } from './report.ts';
 import { benchSoak } from './soak.ts';
-import { benchIdle, benchOverload, benchSaturated, type SpeedOptions } from './speed.ts';
+import { type BudgetFigure, benchIdle, benchOverload, benchSaturated, type SpeedOptions } from './speed.ts';
 import { createWorkloads, type Workloads } from './workload.ts';
 
 const parts = ['idle', 'saturated', 'overload', 'page', 'providers', 'soak'] as const;
@@ -33,13 +34,17 @@ export async function benchInference(names: readonly string[], flags: InferenceB
   const directory = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
   try {
     const workloads = await createWorkloads(directory, flags.heavy === true);
-    await benchSpeed(workloads, flags.seconds, report, isWanted);
+    const figures = await benchSpeed(workloads, flags.seconds, report, isWanted);
     if (isWanted('page')) await benchPage(report);
     if (isWanted('providers')) {
       const { forecast, small, heavy } = workloads;
       await benchProviders([forecast, small, ...(heavy === null ? [] : [heavy])], flags.seconds, report);
     }
     if (isWanted('soak')) await benchSoak(workloads, flags.minutes, report);
+    if (figures.length > 0) {
+      report.title('Budgets, each for the model that is worst');
+      reportBudgets(checkBudgets(worstOfEach(figures)));
+    }
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -51,7 +56,8 @@ async function benchSpeed(
   seconds: number,
   report: Report,
   isWanted: (part: 'idle' | 'saturated' | 'overload') => boolean,
-): Promise<void> {
+): Promise<BudgetFigure[]> {
+  const figures: BudgetFigure[] = [];
   const workers = Math.max(1, Math.min(4, availableParallelism() - 1));
   const engine = await createWorkerEngine({ repository, workers });
   try {
@@ -59,7 +65,9 @@ async function benchSpeed(
     const heavyToo = heavy === null ? [] : [heavy];
     if (isWanted('idle')) {
       report.title('Idle: p50 of one prediction');
-      for (const workload of [sentiment, forecast, small, ...heavyToo]) await benchIdle(options, workload);
+      for (const workload of [sentiment, forecast, small, ...heavyToo]) {
+        figures.push(...(await benchIdle(options, workload)));
+      }
     }
     if (isWanted('saturated')) {
       report.title(`Saturated: callers of one row, ${workers} worker threads, medians of rounds`);
@@ -68,10 +76,18 @@ async function benchSpeed(
     if (isWanted('overload')) {
       report.title('Overload: twice the maximum');
       // Of the shipped models one thread cannot ask for twice as much in calls of one row.
-      for (const workload of [sentiment, forecast]) await benchOverload(options, workload, 64);
-      for (const workload of [small, ...heavyToo]) await benchOverload(options, workload, 1);
+      for (const workload of [sentiment, forecast]) figures.push(await benchOverload(options, workload, 64));
+      for (const workload of [small, ...heavyToo]) figures.push(await benchOverload(options, workload, 1));
     }
+    return figures;
   } finally {
     await engine.close();
   }
+}
+
+/** Of each budget the largest figure, in the order in which they first came. */
+function worstOfEach(figures: readonly BudgetFigure[]): BudgetFigure[] {
+  const worst = new Map<string, number>();
+  for (const { id, value } of figures) worst.set(id, Math.max(value, worst.get(id) ?? value));
+  return [...worst].map(([id, value]) => ({ id, value }));
 }

@@ -1,6 +1,6 @@
 /** The engine against bare worker threads: when idle, when saturated, and when asked for twice of what it can do. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { InferenceEngine } from '../../src/inference/engine.ts';
+import { type InferenceEngine, InferenceError } from '../../src/inference/engine.ts';
 import { median, percentile } from '../statistics.ts';
 import { callAtRate, callInLoops, type LoopFigures } from './callers.ts';
 import { type RawPool, startRawPool } from './raw-pool.ts';
@@ -25,20 +25,27 @@ const pages = { callers: 64, rowsPerCall: 64 };
 // Each with the bare threads and the engine side by side: other load on the machine then hits both.
 const rounds = 3;
 const idleRuns = 200;
+/** Of the call that the budget of a batch is for: a few hundred. */
+const batchRows = 256;
 const deadlineMs = 200;
 const refusalTargetMs = 10;
 // Enough that batches are full, few enough that what waits is answered within the deadline.
 const callersForMaximum = 128;
 
-/** p50 of one prediction with nothing else to do, against the run alone in its thread. */
-export async function benchIdle(options: SpeedOptions, workload: Workload): Promise<void> {
+/** What a budget is for, by its id. */
+export type BudgetFigure = { readonly id: string; readonly value: number };
+
+/** p50 of one prediction with nothing else to do, against the run alone in its thread; p95 of one and of a batch. */
+export async function benchIdle(options: SpeedOptions, workload: Workload): Promise<BudgetFigure[]> {
   const raw = startRawPool(workload, 1);
   const direct: number[] = [];
   const through: number[] = [];
+  const batches: number[] = [];
   try {
     for (let round = 0; round < rounds; round++) {
       direct.push(...(await raw.timeRuns(idleRuns)));
-      through.push(...(await timePredictions(options.engine, workload)));
+      through.push(...(await timePredictions(options.engine, workload, 1)));
+      batches.push(...(await timePredictions(options.engine, workload, batchRows)));
     }
   } finally {
     await raw.close();
@@ -49,17 +56,24 @@ export async function benchIdle(options: SpeedOptions, workload: Workload): Prom
     `<= ${idleTargetMs} ms`,
     difference <= idleTargetMs,
   );
+  const [singleMs, batchMs] = [percentile(through, 0.95), percentile(batches, 0.95)];
+  options.report.figure(`p95 of one row ${singleMs.toFixed(2)} ms, of ${batchRows} rows ${batchMs.toFixed(1)} ms`);
+  return [
+    { id: 'inference-single-p95', value: singleMs },
+    { id: 'inference-batch-p95', value: batchMs },
+  ];
 }
 
-async function timePredictions(engine: InferenceEngine, workload: Workload): Promise<number[]> {
+async function timePredictions(engine: InferenceEngine, workload: Workload, rowsPerCall: number): Promise<number[]> {
   const { model, version } = workload;
   const durationsMs: number[] = [];
   for (let run = 0; run < idleRuns; run++) {
     await pause(1);
-    const rows = [workload.nextRow()];
+    const rows = Array.from({ length: rowsPerCall }, workload.nextRow);
     const startedAt = performance.now();
-    await engine.predict({ model, version, rows });
+    const results = await engine.predict({ model, version, rows });
     durationsMs.push(performance.now() - startedAt);
+    for (const result of results) if (result instanceof InferenceError) throw result;
   }
   return durationsMs;
 }
@@ -122,7 +136,7 @@ export async function benchOverload(
   { engine, seconds, report }: SpeedOptions,
   workload: Workload,
   rowsPerCall: number,
-): Promise<void> {
+): Promise<BudgetFigure> {
   const maximumNow = async () =>
     (await callInLoops(engine, workload, { callers: callersForMaximum, rowsPerCall, seconds })).rowsPerSecond;
   const before = await maximumNow();
@@ -154,6 +168,7 @@ export async function benchOverload(
     `>= ${saturatedTarget}`,
     ofMaximum >= saturatedTarget,
   );
+  return { id: 'inference-overload-p95', value: percentile(acceptedMs, 0.95) };
 }
 
 function rate(rowsPerSecond: number): string {

@@ -9,6 +9,8 @@ import { certainGrowth, type Trend, trendOf } from './trend.ts';
 
 /** Of the second half, which is half an hour by default: what grows less may do so by chance, or fill a cache. */
 const growthLimitMib = 5;
+/** Shorter runs still fill what is bounded: of them only what a full collection leaves is judged. */
+export const slopeMinutes = 10;
 /** Shorter runs cannot tell so small a slope from the last of the warm-up. */
 const budgetMinutes = 60;
 const handlesLimit = 5;
@@ -39,16 +41,8 @@ export async function describeEndurance(
   const second = samples.slice(Math.floor(samples.length / 2));
   const hours = (second.at(-1)!.atSeconds - second[0]!.atSeconds) / 3_600;
   const trends = memories.map(({ name, of }) => [name, trendOf(pointsOf(second, of))] as const);
-  report.figure(`the second half, ${(hours * 60).toFixed(1)} min, by least squares, with 95 % intervals:`);
-  for (const [name, trend] of trends) {
-    const grown = certainGrowth(trend, hours);
-    report.check(
-      `${name}: ${describeTrend(trend)}, so at least ${grown.toFixed(1)} MiB more`,
-      `<= ${growthLimitMib} MiB`,
-      // Not enough collections to say is not a leak; what was left after the two that were asked for tells.
-      grown <= growthLimitMib,
-    );
-  }
+  if (options.minutes >= slopeMinutes) judgeSlopes(trends, hours, report);
+  else report.figure(`slopes are not judged below ${slopeMinutes} min`);
   const heapGrowth = mib(end.heapUsedBytes - halfTime.heapUsedBytes);
   report.check(
     `heap after a full collection: ${mib(halfTime.heapUsedBytes).toFixed(1)} MiB at half time, ${mib(end.heapUsedBytes).toFixed(1)} at the end`,
@@ -89,6 +83,19 @@ export async function describeEndurance(
       series: chartsOf(samples),
     },
   );
+}
+
+function judgeSlopes(trends: readonly (readonly [name: string, trend: Trend])[], hours: number, report: Report): void {
+  report.figure(`the second half, ${(hours * 60).toFixed(1)} min, by least squares, with 95 % intervals:`);
+  for (const [name, trend] of trends) {
+    const grown = certainGrowth(trend, hours);
+    report.check(
+      `${name}: ${describeTrend(trend)}, so at least ${grown.toFixed(1)} MiB more`,
+      `<= ${growthLimitMib} MiB`,
+      // Not enough collections to say is not a leak; what was left after the two that were asked for tells.
+      grown <= growthLimitMib,
+    );
+  }
 }
 
 function budgetFigures(

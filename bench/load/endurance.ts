@@ -1,7 +1,7 @@
 /** Both mixes with their writes for a long time: whether memory, handles and delays stay what they are. */
 import { defaultCacheBytes } from '../../src/config.ts';
 import { createReport } from '../inference/report.ts';
-import { describeEndurance } from './endurance-report.ts';
+import { describeEndurance, slopeMinutes } from './endurance-report.ts';
 import { type LoadedServer, leftOvers, startLoadedServer } from './loaded-server.ts';
 import { openProbe, type Probe, type ProcessFigures, probeModule } from './probe-client.ts';
 import { createProduction } from './production.ts';
@@ -45,6 +45,8 @@ export interface EnduranceResult {
   readonly log: string;
 }
 
+/** Of answers, in shorter runs: so few that they are full at half time. */
+const shortCacheBytes = 8 * 2 ** 20;
 const maxConnections = 256;
 const warmUpSeconds = 20;
 /** Of samples; fewer are less than a second apart in a short run. */
@@ -63,7 +65,7 @@ export async function benchEndurance(options: EnduranceOptions): Promise<void> {
       cachedShare: cachedRate / (cachedRate + uncachedRate),
       maxConnections,
       preloads: [probeModule, ...(plantLeak ? [new URL('./leak.ts', import.meta.url)] : [])],
-      environment: { RESPONSE_CACHE_BYTES: String(defaultCacheBytes) },
+      environment: { RESPONSE_CACHE_BYTES: String(minutes < slopeMinutes ? shortCacheBytes : defaultCacheBytes) },
     });
     try {
       const probe = await openProbe(loaded.server.pid);

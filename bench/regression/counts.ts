@@ -1,6 +1,7 @@
 /** `npm run bench -- counts`: what operations take, counted instead of timed, against what stands in bench/counts.json. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { checkBudgets, reportBudgets } from '../budgets.ts';
 import { startBenchDatabase } from '../suite/bench-database.ts';
 import { seedCountedData } from './counted-data.ts';
 import { type CountedOperation, countedFeatures, createCountedOperations } from './counted-operations.ts';
@@ -23,9 +24,10 @@ const cacheBytes = 67_108_864;
  */
 export async function benchCounts({ update }: { update: boolean }): Promise<void> {
   const startedMs = performance.now();
-  const { measured, complaints } = await countAll();
+  const { measured, complaints, statementsMore } = await countAll();
   console.table(Object.fromEntries([...measured].map(([name, counts]) => [name, describe(counts)])));
   for (const complaint of complaints) fail(complaint);
+  reportBudgets(checkBudgets([{ id: 'statements-per-row', value: statementsMore }]));
   const expected = parseExpectedCounts(readFileSync(expectedFile, 'utf8'));
   if (update) writeExpected(expected, measured);
   else report(expected, measured);
@@ -36,11 +38,13 @@ interface Counted {
   measured: Map<string, OperationCounts>;
   /** Of statements that depend on the number of rows. */
   complaints: string[];
+  /** Of an operation for one number of rows than for another, at most. */
+  statementsMore: number;
 }
 
 /** Those from the cache last: their servers have it on. */
 async function countAll(): Promise<Counted> {
-  const counted: Counted = { measured: new Map(), complaints: [] };
+  const counted: Counted = { measured: new Map(), complaints: [], statementsMore: 0 };
   const database = await startBenchDatabase(countedFeatures, seedCountedData);
   try {
     for (const isCached of [true, false]) {
@@ -71,6 +75,10 @@ async function countEach(operations: CountedOperation[], servers: CountedServers
     process.stderr.write(`${operation.name} …\n`);
     counted.measured.set(operation.name, await countOperation(operation, servers));
     const bySize = await countStatementsBySize(operation, servers.work);
+    const totals = [...bySize.values()].map(countStatements);
+    if (totals.length > 0) {
+      counted.statementsMore = Math.max(counted.statementsMore, Math.max(...totals) - Math.min(...totals));
+    }
     const distinct = new Set([...bySize.values()].map((statements) => JSON.stringify(statements)));
     if (distinct.size > 1) {
       const lines = [...bySize].map(([rows, statements]) => `${rows} rows ${JSON.stringify(statements)}`);
@@ -103,12 +111,16 @@ function describeDifference({ operation, figure, before, after }: CountDifferenc
 
 function describe({ statements, promises, calls, characters, allocatedBytes }: OperationCounts) {
   return {
-    statements: Object.values(statements).reduce((sum, count) => sum + count, 0),
+    statements: countStatements(statements),
     promises,
     calls,
     'source characters': characters,
     'KiB allocated': Number((allocatedBytes / 1_024).toFixed(1)),
   };
+}
+
+function countStatements(statements: Readonly<Record<string, number>>): number {
+  return Object.values(statements).reduce((sum, count) => sum + count, 0);
 }
 
 function fail(text: string): void {

@@ -48,6 +48,30 @@ const search = (mode: string) => () => ({
   variables: { query: question },
 });
 
+/** The sentiment of 200 messages. */
+export const pageWithSentiment: Scenario = {
+  name: 'page with sentiment',
+  server: 'cold',
+  operation: () => ({
+    query: `{ conversations(first: 20) { nodes { id messages(first: 10) { nodes { id content sentiment { label score } } } } } }`,
+    variables: {},
+  }),
+  limits: [constantBytes, rawSentiment],
+  // More would be 48,000 texts at a time.
+  maxConnections: 32,
+};
+
+/** One row of the model. */
+export const forecast: Scenario = {
+  name: 'forecast',
+  server: 'cold',
+  operation: ({ siteId }) => ({
+    query: 'query ($id: ID!) { forecast(siteId: $id, horizon: 24) { issuedAt points { at p10 p50 p90 } } }',
+    variables: { id: siteId },
+  }),
+  limits: [constantBytes, rawForecast],
+};
+
 export const otherReads: readonly Scenario[] = [
   {
     name: 'last page',
@@ -55,26 +79,8 @@ export const otherReads: readonly Scenario[] = [
     operation: ({ lastPage }) => lastPage,
     limits: [ownLimit('first page', firstPage), flatStatements('deep-page')],
   },
-  {
-    name: 'page with sentiment',
-    server: 'cold',
-    operation: () => ({
-      query: `{ conversations(first: 20) { nodes { id messages(first: 10) { nodes { id content sentiment { label score } } } } } }`,
-      variables: {},
-    }),
-    limits: [constantBytes, rawSentiment],
-    // More would be 48,000 texts at a time.
-    maxConnections: 32,
-  },
-  {
-    name: 'forecast',
-    server: 'cold',
-    operation: ({ siteId }) => ({
-      query: 'query ($id: ID!) { forecast(siteId: $id, horizon: 24) { issuedAt points { at p10 p50 p90 } } }',
-      variables: { id: siteId },
-    }),
-    limits: [constantBytes, rawForecast],
-  },
+  pageWithSentiment,
+  forecast,
   {
     name: 'keyword search',
     server: 'cold',

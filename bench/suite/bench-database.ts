@@ -22,13 +22,15 @@ export interface BenchDatabase {
  * @param features the scale: 20,000 make 2,000 users, 100,000 test cases, 40,000 deployments, 20,000 conversations and
  *   400,000 messages
  * @param seed fills the empty database
+ * @param settings of Postgres, where its own defaults are not meant
  */
 export async function startBenchDatabase(
   features: number,
   seed: (url: string, features: number) => Promise<void> = seedOfNow,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<BenchDatabase> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
-  const database = await startTestPostgres({ max_connections: '200' });
+  const database = await startTestPostgres({ max_connections: '200', ...settings });
   const removeDataDir = () => rmSync(dataDir, { recursive: true, force: true });
   const cancelUndo = undoAtExit(removeDataDir);
   const remove = async () => {

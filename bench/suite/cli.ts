@@ -5,7 +5,7 @@ import { type BudgetCheck, checkBudgets, reportBudgets } from '../budgets.ts';
 import { writeReport } from '../report/bench-report.ts';
 import { chooseByName } from '../scenarios/choose.ts';
 import { healthUnderLoad } from '../scenarios/health.ts';
-import { fourQueriesCached, fourQueriesCold, otherReads } from '../scenarios/reads.ts';
+import { forecast, fourQueriesCached, fourQueriesCold, otherReads, pageWithSentiment } from '../scenarios/reads.ts';
 import { startUp } from '../scenarios/start-up.ts';
 import { bulkMutation, mutation } from '../scenarios/writes.ts';
 import { describeMachine, findCommit } from './machine.ts';
@@ -102,11 +102,18 @@ export async function runSuite({
 
 /** Of the figures that have a budget of their own. */
 function checksOf({ scenarios }: BenchResult): BudgetCheck[] {
-  const p95Of = (id: string, { name }: { name: string }) =>
+  const p95Of = (id: string, { name }: { name: string }, isMeant: (load: Load) => boolean) =>
     scenarios
-      .filter((scenario) => scenario.name === name && scenario.load.rate !== null)
+      .filter((scenario) => scenario.name === name && isMeant(scenario.load))
       .map(({ ours }) => ({ id, value: ours.latency.p95Ms }));
-  return checkBudgets([...p95Of('health-checks-p95', healthUnderLoad), ...p95Of('bulk-operations-p95', bulkMutation)]);
+  const atRate = ({ rate }: Load) => rate !== null;
+  const alone = ({ rate, connections }: Load) => rate === null && connections === 1;
+  return checkBudgets([
+    ...p95Of('health-checks-p95', healthUnderLoad, atRate),
+    ...p95Of('bulk-operations-p95', bulkMutation, atRate),
+    ...p95Of('inference-single-p95', forecast, alone),
+    ...p95Of('inference-batch-p95', pageWithSentiment, alone),
+  ]);
 }
 
 function describeLoad({ connections, rate }: Load): string {
