@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ExecutionResult } from 'graphql';
 import type { BaseHeaders } from './base-headers.ts';
 import type { RateVerdict } from './rate-limit/rate-limiter.ts';
 import type { RequestDeadline } from './request-deadline.ts';
@@ -15,6 +16,8 @@ export interface Exchange {
   verdict: RateVerdict | null | undefined;
   /** null: its time is not counted yet. */
   deadline: RequestDeadline | null;
+  /** Of a mutation that has begun, and must not run twice; null: none has. */
+  execution: Promise<ExecutionResult> | null;
 }
 
 /** Answers a request the long way. One function for all requests: one for each is garbage of each. */

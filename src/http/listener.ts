@@ -157,7 +157,8 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
       setBaseHeaders(response, base);
       return response.writeHead(204).end();
     }
-    const exchange: Exchange = { request, response, requestId, base, body: null, verdict: undefined, deadline: null };
+    const begun = { body: null, verdict: undefined, deadline: null, execution: null };
+    const exchange: Exchange = { request, response, requestId, base, ...begun };
     // Yoga builds a URL of it, outside of what catches its errors.
     const { host = 'localhost' } = request.headers;
     if (host !== knownHost && !URL.canParse(`http://${host}`)) {

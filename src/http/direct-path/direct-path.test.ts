@@ -271,7 +271,6 @@ describe('a request goes the long way', () => {
     ['two ids', { method: 'GET', path: '/graphql?documentId=x&documentId=y' }],
     ['a hash of another form', { body: { query: text, extensions: { persistedQuery: { version: 2 } } } }],
     ['a mutation by GET', { method: 'GET', path: get({ query: 'mutation { __typename }' }) }],
-    ['a mutation', { body: { query: 'mutation { __typename }' } }],
     ['introspection', { body: { query: '{ __schema { queryType { name } } }' } }],
     ['a time of its own', { body: { query: text }, headers: { 'x-request-timeout-ms': '5000' } }],
     ['the report of its cost', { body: { query: text }, headers: { 'x-cost': 'report' } }],

@@ -1,9 +1,8 @@
 /**
  * Executes what has gone the long way before straight from node:http: without a Request, Yoga's context and its hooks, but
  * behind the same checks. It sends successes only, the same bytes and headers; whatever is not plain, not prepared or does
- * not succeed goes the long way, which says why.
+ * not succeed goes the long way, which says why. A query is executed again there; a mutation's execution goes with it.
  */
-import type { DocumentNode, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import type { AnswerCache } from '../../cache/answer-cache.ts';
 import type { CheckListSize, Dependencies } from '../../context.ts';
@@ -17,7 +16,12 @@ import type { ObserveOperation } from '../use-operation-metrics.ts';
 import { type Asked, type AskedOptions, readAsked } from './asked-operation.ts';
 import type { DirectCounts } from './direct-path-counts.ts';
 import { DirectRun } from './direct-run.ts';
-import { type AskedOperation, PreparedOperations, type PreparedOperationsOptions } from './prepared-operations.ts';
+import {
+  type AskedOperation,
+  type LetThrough,
+  PreparedOperations,
+  type PreparedOperationsOptions,
+} from './prepared-operations.ts';
 
 export interface DirectPathOptions extends AskedOptions, PreparedOperationsOptions {
   readonly dependencies: Dependencies;
@@ -63,7 +67,9 @@ export class DirectPath {
     const contentType = this.#contentTypes.get(contentTypeKey(request.method, request.headers.accept));
     const asked = contentType === undefined ? null : this.#read(exchange);
     const operation = asked && this.#operations.find(asked);
-    if (contentType === undefined || !asked || !operation || this.#isRefused(exchange)) {
+    // A URL must not write, whatever page it stands in.
+    const isRunnable = operation && (operation.mutate === null || exchange.body !== null);
+    if (contentType === undefined || !asked || !isRunnable || this.#isRefused(exchange)) {
       this.#options.counts.skipped += 1;
       goLongWay(exchange);
       return;
@@ -72,8 +78,8 @@ export class DirectPath {
   }
 
   /** Notes an operation that was let through by the long way. */
-  learn(asked: AskedOperation, schema: GraphQLSchema, document: DocumentNode): void {
-    this.#operations.learn(asked, schema, document);
+  learn(asked: AskedOperation, letThrough: LetThrough): void {
+    this.#operations.learn(asked, letThrough);
   }
 
   /** Notes in which type a result goes to who accepts this. Only for results that ran. */

@@ -1,3 +1,4 @@
+import type { ExecutionResult } from 'graphql';
 import { type Answer, Making } from '../../cache/answer-cache.ts';
 import { answerKeyOf } from '../../cache/answer-key.ts';
 import { RequestContext, type Viewer } from '../../context.ts';
@@ -14,7 +15,7 @@ import { logRequest } from '../use-request-log.ts';
 import { semanticCacheReport, wantsNewAnswer } from '../use-semantic-cache-report.ts';
 import type { Asked } from './asked-operation.ts';
 import type { DirectPathOptions } from './direct-path.ts';
-import type { PreparedOperation } from './prepared-operations.ts';
+import type { ExecuteMutation, PreparedOperation, PreparedQuery } from './prepared-operations.ts';
 import { sendText } from './send-text.ts';
 
 export interface RunInput {
@@ -74,16 +75,13 @@ export class DirectRun {
       this.#handOn();
       return;
     }
-    const { answers } = this.#options;
     const { operation } = this.#current;
     this.#startedAtMs = performance.now();
     const context = this.#contextOf(viewer);
-    const { kept } = operation;
-    const holder = kept && holderOf(kept.policy.scope, viewer);
     const answering =
-      answers && kept && holder !== null
-        ? this.#answerKept(answers.cache, kept, holder, context, variables)
-        : this.#answerFresh(context, variables);
+      operation.mutate === null
+        ? this.#answerQuery(operation, context, variables)
+        : this.#answerMutation(operation.mutate, context, variables);
     answering.catch(() => this.#handOn());
   }
 
@@ -109,11 +107,37 @@ export class DirectRun {
     });
   }
 
-  async #answerFresh(context: RequestContext, variables: Readonly<Record<string, unknown>>): Promise<void> {
+  #answerQuery(
+    { kept, execute }: PreparedQuery,
+    context: RequestContext,
+    variables: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const { answers } = this.#options;
+    const holder = kept && holderOf(kept.policy.scope, context.viewer);
+    const executing = () => execute(context, variables);
+    return answers && kept && holder !== null
+      ? this.#answerKept(answers.cache, kept, holder, context, executing)
+      : this.#answerFresh(context, executing);
+  }
+
+  async #answerFresh(context: RequestContext, execute: () => Promise<string | null>): Promise<void> {
     if (this.#isOver) return;
-    const text = await this.#current.operation.execute(context, variables);
+    const text = await execute();
     if (text === null) this.#handOn();
     else this.#sendFresh(text, context);
+  }
+
+  /** It is begun once: whoever goes on with the request, for whatever reason, goes on with this execution. */
+  async #answerMutation(
+    mutate: ExecuteMutation,
+    context: RequestContext,
+    variables: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const execution = mutate(context, variables);
+    this.#current.exchange.execution = execution;
+    const result = await execution;
+    if (isPlain(result)) this.#sendFresh(JSON.stringify(result), context);
+    else this.#handOn();
   }
 
   async #answerKept(
@@ -121,19 +145,19 @@ export class DirectRun {
     { key, policy, record, planOf }: KeptOperation,
     holder: string,
     context: RequestContext,
-    variables: Readonly<Record<string, unknown>>,
+    execute: () => Promise<string | null>,
   ): Promise<void> {
-    const { asked, operation } = this.#current;
+    const { asked } = this.#current;
     const plan = planOf(asked.text, asked.variables, this.#points);
     let source: AnswerSource = 'hit';
     const found = await cache.find(answerKeyOf(key, holder, plan.variablesKey), record, (outcome) => {
       if (outcome === 'l2') source = 'l2';
     });
-    if (found === null) return this.#answerFresh(context, variables);
+    if (found === null) return this.#answerFresh(context, execute);
     if (!(found instanceof Making)) return this.#sendKept(found, source, plan);
     try {
       context.reads.start();
-      const text = await operation.execute(context, variables);
+      const text = await execute();
       if (text === null) return this.#handOn();
       const made = keepMade(found, policy, context, text);
       if (made === null) this.#sendFresh(text, context);
@@ -223,4 +247,9 @@ export class DirectRun {
   get #points(): number {
     return Math.max(1, this.#cost);
   }
+}
+
+/** Data, and nothing that the long way would have to say of it. */
+function isPlain(result: ExecutionResult): boolean {
+  return result.errors === undefined && result.extensions === undefined && !(Symbol.asyncIterator in result);
 }

@@ -1,14 +1,16 @@
-import { buildSchema, parse } from 'graphql';
+import { buildSchema, execute, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { PreparedOperations } from './prepared-operations.ts';
 import { compileByReference } from './testing-graphql-execution.ts';
 
-const schema = buildSchema('type Query { a(x: Int): Int b: Int }');
+const schema = buildSchema(
+  'type Query { a(x: Int): Int b: Int } type Mutation { a: Int } type Subscription { a: Int }',
+);
 const textOf = (index: number, fields: number) =>
   `query Q${index} { ${Array.from({ length: fields }, (_unused, field) => `f${field}: a(x: 1)`).join(' ')} }`;
 
 function learn(operations: PreparedOperations, text: string, operationName: string | null = null): void {
-  operations.learn({ text, operationName }, schema, parse(text));
+  operations.learn({ text, operationName }, { schema, document: parse(text), execute });
 }
 
 test('is compiled when it is asked for again, once', () => {
@@ -41,7 +43,7 @@ test('is found by the name only that it ran under', () => {
 });
 
 test.each([
-  'mutation { a }',
+  'subscription { a }',
   '{ __schema { queryType { name } } }',
   'query ($x: String!) { __type(name: $x) { name } }',
 ])('is never prepared: %s', (text) => {

@@ -1,6 +1,8 @@
 /** What is known of operations that have gone the long way: they parse, are valid, within the limits, and may run. */
 import {
   type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
   type GraphQLSchema,
   getOperationAST,
   getVariableValues,
@@ -8,6 +10,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Context } from '../../context.ts';
 import type { CompileOperation, ExecuteToText } from '../../execution/compile-operation.ts';
 import type { FindKeptOperation, KeptOperation } from '../kept-operations.ts';
 import { bytesPerToken } from '../limits/document-cache.ts';
@@ -23,21 +26,44 @@ export interface AskedOperation {
   readonly operationName: string | null;
 }
 
+/** What an operation was let through with. */
+export interface LetThrough {
+  readonly schema: GraphQLSchema;
+  readonly document: DocumentNode;
+  /** The long way's own, for any request. */
+  readonly execute: (args: ExecutionArgs) => unknown;
+}
+
+/** Executes a mutation as the long way does; the variables are as the client sent them. */
+export type ExecuteMutation = (
+  context: Context,
+  variables: Readonly<Record<string, unknown>>,
+) => Promise<ExecutionResult>;
+
 /** An operation, with what it takes to run it. */
-export interface PreparedOperation {
+export type PreparedOperation = PreparedQuery | PreparedMutation;
+
+interface Prepared {
   readonly name: string | undefined;
   readonly timed: TimedOperation;
   readonly costOf: OperationCost;
   /** null: its answers are not kept. */
   readonly kept: KeptOperation | null;
-  readonly execute: ExecuteToText;
   /** null: the variables are wrong. */
   coerce(variables: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | null;
 }
 
-interface PreparedDocument {
-  readonly schema: GraphQLSchema;
-  readonly document: DocumentNode;
+export interface PreparedQuery extends Prepared {
+  readonly execute: ExecuteToText;
+  readonly mutate: null;
+}
+
+interface PreparedMutation extends Prepared {
+  readonly execute: null;
+  readonly mutate: ExecuteMutation;
+}
+
+interface PreparedDocument extends LetThrough {
   /** By the name that is asked for. undefined: it may run, and is compiled when it is asked for again; null: it cannot be. */
   readonly operations: Map<string | null, PreparedOperation | null | undefined>;
 }
@@ -65,10 +91,10 @@ export class PreparedOperations {
   }
 
   /** Notes an operation that may run, whatever its variables. */
-  learn({ text, operationName }: AskedOperation, schema: GraphQLSchema, document: DocumentNode): void {
+  learn({ text, operationName }: AskedOperation, letThrough: LetThrough): void {
     let known = this.#documents.get(text);
-    if (known?.document !== document) {
-      known = { schema, document, operations: new Map() };
+    if (known?.document !== letThrough.document) {
+      known = { ...letThrough, operations: new Map() };
       this.#documents.set(text, known);
     }
     if (!known.operations.has(operationName)) known.operations.set(operationName, undefined);
@@ -78,11 +104,11 @@ export class PreparedOperations {
   find({ text, operationName }: AskedOperation): PreparedOperation | null {
     const known = this.#documents.get(text);
     if (known === undefined) return null;
-    const { schema, document, operations } = known;
+    const { operations } = known;
     let operation = operations.get(operationName);
     // Only what is asked for a second time is worth compiling.
     if (operation === undefined && operations.has(operationName)) {
-      operation = prepare(schema, document, operationName, this.#options);
+      operation = prepare(known, operationName, this.#options);
       operations.set(operationName, operation);
     }
     return operation ?? null;
@@ -90,22 +116,32 @@ export class PreparedOperations {
 }
 
 function prepare(
-  schema: GraphQLSchema,
-  document: DocumentNode,
+  letThrough: LetThrough,
   operationName: string | null,
   { compile, keptOperationOf }: PreparedOperationsOptions,
 ): PreparedOperation | null {
+  const { schema, document } = letThrough;
   const operation = getOperationAST(document, operationName);
-  const execute = operation ? compile(schema, document, operation) : null;
-  if (!operation || execute === null) return null;
-  return {
+  if (!operation) return null;
+  const prepared = {
     name: operation.name?.value,
     timed: timedOperation(document, operationName),
     costOf: costOfOperation(schema, document, operation),
-    kept: keptOperationOf?.(schema, document, operation) ?? null,
-    execute,
-    coerce: createCoercion(schema, operation),
   };
+  if (operation.operation === 'mutation') {
+    // The executor coerces variables, and says what is wrong with them.
+    const coerce = (variables: Readonly<Record<string, unknown>>) => variables;
+    return { ...prepared, kept: null, coerce, execute: null, mutate: createMutation(letThrough, operationName) };
+  }
+  const execute = compile(schema, document, operation);
+  if (execute === null) return null;
+  const kept = keptOperationOf?.(schema, document, operation) ?? null;
+  return { ...prepared, kept, coerce: createCoercion(schema, operation), execute, mutate: null };
+}
+
+function createMutation({ schema, document, execute }: LetThrough, operationName: string | null): ExecuteMutation {
+  return async (contextValue, variableValues) =>
+    (await execute({ schema, document, contextValue, variableValues, operationName })) as ExecutionResult;
 }
 
 function createCoercion(
