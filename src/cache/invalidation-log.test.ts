@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { type Change, ChangeHistory, createLocalInvalidationLog, toPosition } from './invalidation-log.ts';
 
@@ -49,6 +51,23 @@ describe('the history of changes', () => {
     expect(history.hasChangedSince(at(5), ['x'])).toBe(false);
     expect(history.hasChangedSince(at(8), ['late'])).toBe(true);
   });
+});
+
+test('a history that is full takes no more room, however many changes follow', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const history = new ChangeHistory(at(0));
+  let changes = 0;
+  const heapMibAfter = (more: number) => {
+    for (const last = changes + more; changes < last; changes += 1) {
+      history.record(at(changes + 1), [`${changes % 8}/features.id=${String(changes).padStart(36, '0')}`]);
+    }
+    collect();
+    return process.memoryUsage().heapUsed / 2 ** 20;
+  };
+  const full = heapMibAfter(100_000);
+  for (let times = 0; times < 4; times += 1) expect(heapMibAfter(50_000) - full).toBeLessThan(1);
+  expect(history.hasChangedSince(at(1), ['x'])).toBe(true);
 });
 
 describe('the log of one process', () => {
