@@ -47,19 +47,18 @@ interface Prepared {
   readonly name: string | undefined;
   readonly timed: TimedOperation;
   readonly costOf: OperationCost;
-  /** null: its answers are not kept. */
-  readonly kept: KeptOperation | null;
   /** null: the variables are wrong. */
   coerce(variables: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | null;
 }
 
 export interface PreparedQuery extends Prepared {
+  /** null: its answers are not kept. */
+  readonly kept: KeptOperation | null;
   readonly execute: ExecuteToText;
   readonly mutate: null;
 }
 
 interface PreparedMutation extends Prepared {
-  readonly execute: null;
   readonly mutate: ExecuteMutation;
 }
 
@@ -131,7 +130,7 @@ function prepare(
   if (operation.operation === 'mutation') {
     // The executor coerces variables, and says what is wrong with them.
     const coerce = (variables: Readonly<Record<string, unknown>>) => variables;
-    return { ...prepared, kept: null, coerce, execute: null, mutate: createMutation(letThrough, operationName) };
+    return { ...prepared, coerce, mutate: createMutation(letThrough, operationName) };
   }
   const execute = compile(schema, document, operation);
   if (execute === null) return null;
