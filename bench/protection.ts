@@ -45,7 +45,8 @@ export async function benchProtection(): Promise<void> {
   const servers: ServerProcess[] = [];
   try {
     const { userId, organizationId } = database;
-    const base = { DATABASE_URL: database.url, DATA_DIR: database.dataDir };
+    // A server with Redis would answer from its cache.
+    const base = { DATABASE_URL: database.url, DATA_DIR: database.dataDir, RESPONSE_CACHE_BYTES: '0' };
     const exp = Math.floor(Date.now() / 1000) + 3_600;
     const token = await issuer.sign({ userId, organizationId, scopes: ['read'] }, { exp });
     const { jwksUrl, issuer: iss, audience, algorithms } = issuer.settings;
