@@ -157,8 +157,16 @@ function createGraphqlListener(options: ListenerOptions): RequestListener {
       setBaseHeaders(response, base);
       return response.writeHead(204).end();
     }
-    const begun = { body: null, verdict: undefined, deadline: null, execution: null };
-    const exchange: Exchange = { request, response, requestId, base, ...begun };
+    const exchange: Exchange = {
+      request,
+      response,
+      requestId,
+      base,
+      body: null,
+      verdict: undefined,
+      deadline: null,
+      execution: null,
+    };
     // Yoga builds a URL of it, outside of what catches its errors.
     const { host = 'localhost' } = request.headers;
     if (host !== knownHost && !URL.canParse(`http://${host}`)) {

@@ -1,7 +1,9 @@
 /** A write on the direct path: the bytes of the long way, and made once, whatever becomes of its request. */
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { AnswerCache } from '../../cache/answer-cache.ts';
+import { createLocalInvalidationLog } from '../../cache/invalidation-log.ts';
 import type { Bounds, Database, Statement, Value } from '../../db/database.ts';
 import { encodeGlobalId } from '../../schema/global-id.ts';
 import { createFeatures, createOrganization } from '../../testing/seed-builders.ts';
@@ -92,6 +94,16 @@ test('is of who asks, not of who asked before', async () => {
   const reader = { [viewerHeader]: JSON.stringify({ ...server.app.viewer, scopes: ['read'] }) };
   expect(codesOf(await server.query(create, { name: 'Of a reader' }, reader))).toEqual(['FORBIDDEN']);
   expect(await countNamed('Of a reader')).toBe(0);
+});
+
+test('only of mutations is it noted how they were executed: of a query that would keep its first request', async () => {
+  await open({ cache: new AnswerCache({ openLog: createLocalInvalidationLog, maxBytes: 2 ** 20 }) });
+  const learn = vi.spyOn(server.app.directPath!, 'learn');
+  await server.query('{ viewer { id name } }');
+  await server.query('mutation Other($name: String!) { createFeature(input: { name: $name }) { feature { id } } }', {
+    name: 'Noted',
+  });
+  expect(learn.mock.calls.map(([, { execute }]) => execute === null)).toEqual([true, false]);
 });
 
 test('by GET it is refused, however often it has run', async () => {

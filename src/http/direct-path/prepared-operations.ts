@@ -30,9 +30,11 @@ export interface AskedOperation {
 export interface LetThrough {
   readonly schema: GraphQLSchema;
   readonly document: DocumentNode;
-  /** The long way's own, for any request. */
-  readonly execute: (args: ExecutionArgs) => unknown;
+  /** The long way's own, of a mutation. null: a query, which its cache may have bound to one request. */
+  readonly execute: Execute | null;
 }
+
+type Execute = (args: ExecutionArgs) => unknown;
 
 /** Executes a mutation as the long way does; the variables are as the client sent them. */
 export type ExecuteMutation = (
@@ -127,10 +129,10 @@ function prepare(
     timed: timedOperation(document, operationName),
     costOf: costOfOperation(schema, document, operation),
   };
-  if (operation.operation === 'mutation') {
+  if (operation.operation === 'mutation' && letThrough.execute !== null) {
     // The executor coerces variables, and says what is wrong with them.
     const coerce = (variables: Readonly<Record<string, unknown>>) => variables;
-    return { ...prepared, coerce, mutate: createMutation(letThrough, operationName) };
+    return { ...prepared, coerce, mutate: createMutation(letThrough, letThrough.execute, operationName) };
   }
   const execute = compile(schema, document, operation);
   if (execute === null) return null;
@@ -138,7 +140,11 @@ function prepare(
   return { ...prepared, kept, coerce: createCoercion(schema, operation), execute, mutate: null };
 }
 
-function createMutation({ schema, document, execute }: LetThrough, operationName: string | null): ExecuteMutation {
+function createMutation(
+  { schema, document }: LetThrough,
+  execute: Execute,
+  operationName: string | null,
+): ExecuteMutation {
   return async (contextValue, variableValues) =>
     (await execute({ schema, document, contextValue, variableValues, operationName })) as ExecutionResult;
 }

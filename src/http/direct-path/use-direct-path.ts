@@ -1,3 +1,4 @@
+import { getOperationAST } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Context } from '../../context.ts';
 import type { NodeContext } from '../deadline.ts';
@@ -18,7 +19,8 @@ export function useDirectPath(directPath: Pick<DirectPath, 'learn' | 'learnConte
       if (begun) setExecuteFn((() => begun) as typeof executeFn);
       const { query, operationName } = params;
       if (typeof query !== 'string' || hasWarned(request)) return;
-      const execute = executeFn as LetThrough['execute'];
+      const isMutation = getOperationAST(document, operationName)?.operation === 'mutation';
+      const execute = isMutation ? (executeFn as LetThrough['execute']) : null;
       directPath.learn({ text: query, operationName: operationName ?? null }, { schema, document, execute });
       letThrough.add(request);
     },
